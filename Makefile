@@ -27,7 +27,7 @@ lint: setup ## look for mistakes in the Python
 types: setup ## check the types of the Python
 	$(env) mypy
 
-rooms: setup ## check who imports whom, and the sizes of contracts
+rooms: build ## check who imports whom, and the sizes of contracts
 	$(env) python scripts/check_rooms.py
 
 format: setup ## format Python and Solidity
