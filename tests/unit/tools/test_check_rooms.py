@@ -31,7 +31,7 @@ def write(tmp_path: Path) -> Write:
         ("lens/Lens.sol", "../risk/Margin.sol"),
         ("venues/VAMM.sol", "../interfaces/IClearing.sol"),
         ("venues/curves/Curve.sol", "../../libraries/Fixed.sol"),
-        ("venues/VAMM.sol", "solady/src/utils/SafeCastLib.sol"),
+        ("venues/VAMM.sol", "solady/utils/SafeCastLib.sol"),
         ("oracles/Feed.sol", "@openzeppelin/contracts/access/manager/AccessManaged.sol"),
         ("mocks/Token.sol", "../clearing/House.sol"),
         ("mocks/Feed.sol", "@chainlink/contracts/src/v0.6/FluxAggregator.sol"),
