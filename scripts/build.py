@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from scripts.solidity import blank, imports
+
 ROOT = Path(__file__).resolve().parent.parent
 ARTIFACTS = ROOT / ".build" / "artifacts"
 KEYS = ARTIFACTS / ".keys"
@@ -37,9 +39,9 @@ CODE = [
     "evm.deployedBytecode.object",
     "evm.deployedBytecode.immutableReferences",
 ]
-COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.DOTALL)
-IMPORT = re.compile(r"""^\s*import\s+(?:[^"';]*?\bfrom\s+)?["']([^"']+)["']""", re.MULTILINE)
-DEPLOYABLE = re.compile(r"^(contract\b|library\b[^}]*?\b(external|public)\b)", re.MULTILINE)
+DEPLOYABLE = re.compile(
+    r"^\s*(contract|library\b.*\b(external|public))\b", re.DOTALL | re.MULTILINE
+)
 
 
 class BuildError(Exception):
@@ -63,7 +65,7 @@ def read(source: str) -> str:
 
 def imports_of(source: str) -> Iterator[str]:
     """Imports by relative path; packages are covered by package-lock.json."""
-    for target in IMPORT.findall(COMMENT.sub("", read(source))):
+    for _, target in imports(read(source)):
         if target.startswith("."):
             path = os.path.normpath(Path(source).parent / target)
             if not (ROOT / path).is_file():
@@ -93,7 +95,7 @@ def key_of(sources: Iterable[str]) -> str:
 
 def units() -> list[Unit]:
     ours = sorted(str(p.relative_to(ROOT)) for p in (ROOT / "contracts").rglob("*.sol"))
-    deployable = [s for s in ours if DEPLOYABLE.search(COMMENT.sub("", read(s)))]
+    deployable = [s for s in ours if DEPLOYABLE.search(blank(read(s), strings=True))]
     rest = tuple(s for s in ours if s not in deployable)
     found = [Unit(s, (s,), key_of([s]), ["abi", "storageLayout", *CODE]) for s in deployable]
     if rest:

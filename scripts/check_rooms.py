@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from scripts.solidity import blank, imports, line_at
+
 ROOT = Path(__file__).resolve().parent.parent
 
 SHARED = {"types", "libraries", "interfaces"}
@@ -39,10 +41,6 @@ FILE_LINES = 350
 FUNCTION_LINES = 40
 RUNTIME_BYTES = 22_000  # the EVM refuses more than 24,576
 
-COMMENT_OR_STRING = re.compile(
-    r"""//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'""", re.DOTALL
-)
-IMPORT = re.compile(r"""\bimport\s+(?:[^"';]*?\bfrom\s+)?["']([^"']+)["']""")
 FUNCTION = re.compile(r"\b(?:function\s+\w+|modifier\s+\w+|constructor|receive|fallback)\s*[({]")
 
 
@@ -58,20 +56,6 @@ class Violation:
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}: {self.reason}"
-
-
-def blank(source: str, strings: bool) -> str:
-    """The source with its comments, and if asked its strings, as spaces. Lines stay in place."""
-
-    def erase(match: re.Match[str]) -> str:
-        keep = match[0][0] in "\"'" and not strings
-        return match[0] if keep else re.sub(r"[^\n]", " ", match[0])
-
-    return COMMENT_OR_STRING.sub(erase, source)
-
-
-def line_at(text: str, offset: int) -> int:
-    return text.count("\n", 0, offset) + 1
 
 
 def code_lines(text: str) -> int:
@@ -119,10 +103,9 @@ def check_solidity(root: Path) -> Iterator[Violation]:
             yield Violation(name, 1, f"{room} is no room; the rooms are {', '.join(sorted(ROOMS))}")
             continue
         source = path.read_text(encoding="utf-8")
-        with_strings = blank(source, strings=False)
-        for match in IMPORT.finditer(with_strings):
-            if fault := import_fault(file, room, match[1]):
-                yield Violation(name, line_at(source, match.start()), fault)
+        for line, target in imports(source):
+            if fault := import_fault(file, room, target):
+                yield Violation(name, line, fault)
         code = blank(source, strings=True)
         if (lines := code_lines(code)) > FILE_LINES:
             yield Violation(name, 1, f"{lines} lines of code, {FILE_LINES} allowed")
