@@ -1,0 +1,89 @@
+"""Who signs: a keystore file that `ape accounts` made, or an account that a local node holds open.
+
+A key exists here only between the passphrase and the signature; no file or argument holds one.
+"""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+from eth_account import Account as EthAccount
+from eth_account.signers.local import LocalAccount
+from eth_utils.address import to_checksum_address
+
+from novation.chain.client import Chain
+from novation.chain.errors import AccountError
+
+PASSPHRASE = "NOVATION_PASSPHRASE"
+Transaction = dict[str, Any]
+
+
+class Account(Protocol):
+    """Signs transactions, or has the node sign them."""
+
+    @property
+    def address(self) -> str: ...
+
+    def sign(self, transaction: Transaction) -> tuple[bytes, str] | None:
+        """The signed transaction and its hash; None when the node signs."""
+
+
+class UnlockedAccount:
+    """An account whose key the node holds: only local chains have such."""
+
+    def __init__(self, chain: Chain, address: str | None = None) -> None:
+        held = [to_checksum_address(a) for a in chain.request("eth_accounts") or []]
+        if not held:
+            raise AccountError(f"{chain.where} holds no accounts; name a keystore with --account")
+        self.address = to_checksum_address(address) if address else held[0]
+        if self.address not in held:
+            raise AccountError(f"{chain.where} does not hold the account {self.address}")
+
+    def sign(self, transaction: Transaction) -> None:  # noqa: ARG002 -- the node will sign it
+        return None
+
+
+class KeystoreAccount:
+    """A keystore file, decrypted for as long as this object lives."""
+
+    def __init__(self, name: str, passphrase: Callable[[], str]) -> None:
+        path = keystore_folder() / f"{name}.json"
+        if not path.is_file():
+            known = ", ".join(sorted(p.stem for p in path.parent.glob("*.json"))) or "none"
+            raise AccountError(
+                f"no account {name} in {path.parent} (there: {known}); "
+                f"make one with `ape accounts generate {name}` or `ape accounts import {name}`"
+            )
+        try:
+            key = EthAccount.decrypt(json.loads(path.read_text("utf-8")), passphrase())
+        except ValueError as error:
+            wrong = "MAC" in str(error)
+            why = "the passphrase is wrong" if wrong else f"{path} is not a keystore: {error}"
+            raise AccountError(f"account {name}: {why}") from None
+        self._signer: LocalAccount = EthAccount.from_key(key)
+        self.address = str(self._signer.address)
+
+    def sign(self, transaction: Transaction) -> tuple[bytes, str]:
+        signed = self._signer.sign_transaction(transaction)
+        return bytes(signed.raw_transaction), "0x" + bytes(signed.hash).hex()
+
+
+def keystore_folder() -> Path:
+    """Where ape keeps its accounts."""
+    home = os.environ.get("APE_DATA_FOLDER")
+    return (Path(home) if home else Path.home() / ".ape") / "accounts"
+
+
+def passphrase_from(prompt: Callable[[], str] | None) -> Callable[[], str]:
+    """The environment's passphrase, else what the prompt returns."""
+
+    def ask() -> str:
+        if (given := os.environ.get(PASSPHRASE)) is not None:
+            return given
+        if prompt is None:
+            raise AccountError(f"no terminal to ask for the passphrase; set {PASSPHRASE}")
+        return prompt()
+
+    return ask
