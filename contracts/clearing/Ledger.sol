@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+import {LibBit} from "solady/utils/LibBit.sol";
+import {IClearingHouse} from "../interfaces/IClearingHouse.sol";
+import {IMarginVault} from "../interfaces/IMarginVault.sol";
+import {IPerpMarket} from "../interfaces/IPerpMarket.sol";
+import {Fixed} from "../libraries/Fixed.sol";
+import {Sides} from "../libraries/Sides.sol";
+import {MarginMath} from "../risk/MarginMath.sol";
+import {AccountId} from "../types/AccountId.sol";
+import {Account, Health, House, Position, Words} from "../types/Ledger.sol";
+import {MarketView} from "../types/Market.sol";
+
+/// @title Ledger: the stored accounts, positions and totals, and what a touch does to them.
+/// @dev Plans are views (`_plan`); writers (`_touch`, `_save`) apply them. The only writes to the ledger are here.
+abstract contract Ledger is IClearingHouse {
+    using Fixed for int256;
+    using Words for Account;
+    using Words for Position;
+    using Words for House;
+
+    /// @notice Passed to the market to leave its standing premium as it is.
+    int256 internal constant KEEP_PREMIUM = type(int256).max;
+    uint256 internal constant NO_MARKET = 256;
+
+    address public immutable vault;
+
+    mapping(AccountId => uint256) internal accounts;
+    mapping(AccountId => mapping(uint256 market => uint256)) internal positions;
+    uint256 internal totals;
+    mapping(uint256 number => address) public marketOf;
+
+    /// @notice A market an account holds besides the one being cleared.
+    struct Held {
+        uint256 market;
+        MarketView m;
+        Position p;
+        uint256 word;
+        bool shrunk;
+    }
+
+    /// @notice An account in the middle of a call.
+    /// @param word As stored. @param a As it is now. @param p,pWord Its position in the market being cleared.
+    /// @param rest Margin of its other markets. @param size,cash,transfer Its netted leg.
+    /// @param before Size before the leg. @param value capital + pnl before the leg. @param maintenance Before the leg.
+    struct Touched {
+        AccountId id;
+        uint256 word;
+        Account a;
+        Position p;
+        uint256 pWord;
+        MarginMath.Sums rest;
+        int256 size;
+        int256 cash;
+        int256 transfer;
+        int256 before;
+        int256 after_;
+        int256 value;
+    }
+
+    constructor(address vault_) {
+        vault = vault_;
+    }
+
+    // Markets
+
+    function _accrue(uint256 market) internal returns (MarketView memory) {
+        return _market(market).accrue();
+    }
+
+    function _market(uint256 market) internal view returns (IPerpMarket) {
+        address m = marketOf[market];
+        if (m == address(0)) revert ClearingUnknownMarket(market);
+        return IPerpMarket(m);
+    }
+
+    function _heldAccrued(AccountId id, uint256 bits) internal returns (Held[] memory held) {
+        held = _heldStored(id, bits);
+        for (uint256 i; i < held.length; ++i) {
+            held[i].m = _accrue(held[i].market);
+        }
+    }
+
+    function _heldPeeked(AccountId id, uint256 bits) internal view returns (Held[] memory held) {
+        held = _heldStored(id, bits);
+        for (uint256 i; i < held.length; ++i) {
+            held[i].m = _market(held[i].market).peek();
+        }
+    }
+
+    function _heldStored(AccountId id, uint256 bits) private view returns (Held[] memory held) {
+        held = new Held[](LibBit.popCount(bits));
+        for (uint256 i; bits != 0; ++i) {
+            uint256 market = LibBit.ffs(bits);
+            bits &= bits - 1;
+            held[i].market = market;
+            held[i].word = positions[id][market];
+            held[i].p = Words.position(held[i].word);
+        }
+    }
+
+    // Touch
+
+    /// @dev What a touch does to one position: profit since the last touch; ended epochs convert; dust is closed.
+    /// @return pnl WAD quote. @return shrunk Whether dust left its side in `m`.
+    function _sync(uint256 market, MarketView memory m, Position memory p)
+        internal
+        view
+        returns (int256 pnl, bool shrunk)
+    {
+        if (p.units == 0) return (0, false);
+        uint256 side = Sides.sideOf(p.units);
+        while (p.epoch != m.epoch[side]) {
+            (int256 k, uint256 ratio) = _market(market).epochEnd(side, p.epoch);
+            pnl += Sides.profit(p, k);
+            p.units = p.units * int256(ratio) / int256(Sides.RATIO_SCALE);
+            p.k = k;
+            ++p.epoch;
+            if (p.units == 0) return (pnl, false);
+        }
+        pnl += Sides.profit(p, m.k[side]);
+        p.k = m.k[side];
+        uint256 size = Sides.sizeOf(m, p.units).abs();
+        if (size < Sides.DUST) {
+            m.units[side] -= p.units.abs();
+            m.openInterest -= size;
+            p.units = 0;
+            shrunk = true;
+        }
+    }
+
+    /// @dev The plan of a touch: `t` gets the account as it will be; `held` its other positions.
+    function _plan(Touched memory t, Held[] memory held) internal view {
+        bool venue = t.a.bitmap & Words.VENUE_BIT != 0;
+        MarginMath.Sums memory rest = t.rest = MarginMath.none();
+        int256 pnl;
+        for (uint256 i; i < held.length; ++i) {
+            Held memory x = held[i];
+            int256 gain;
+            (gain, x.shrunk) = _sync(x.market, x.m, x.p);
+            pnl += gain;
+            if (x.p.units == 0) {
+                t.a.bitmap &= ~(1 << x.market);
+                continue;
+            }
+            MarginMath.add(rest, x.m, Sides.sizeOf(x.m, x.p.units), venue);
+            ++rest.markets;
+            if (x.m.interruptedUntil > block.timestamp) rest.interrupted = true;
+            if (x.m.isolated) rest.isolated = true;
+        }
+        t.a.pnl += pnl;
+    }
+
+    /// @dev Loads `id` and touches all its markets; `current`'s view is the caller's and its market is booked by the caller.
+    function _touch(AccountId id, uint256 current, MarketView memory m) internal returns (Touched memory t) {
+        t.id = id;
+        t.word = accounts[id];
+        t.a = Words.account(t.word);
+        uint256 bits = t.a.bitmap & Words.MARKETS_MASK;
+        Held[] memory held;
+        if (current != NO_MARKET) {
+            if (bits >> current & 1 != 0) {
+                t.pWord = positions[id][current];
+                t.p = Words.position(t.pWord);
+                (t.a.pnl,) = _syncInto(t, current, m);
+                if (t.p.units == 0) t.a.bitmap &= ~(1 << current);
+            }
+            bits &= ~(1 << current);
+        }
+        if (bits != 0) held = _heldAccrued(id, bits);
+        _plan(t, held);
+        _collect(t.a);
+        for (uint256 i; i < held.length; ++i) {
+            Held memory x = held[i];
+            uint256 word = x.p.units == 0 ? 0 : x.p.pack();
+            if (word != x.word) {
+                positions[id][x.market] = word;
+                emit PositionSet(id, x.market, word);
+            }
+            if (x.shrunk) _market(x.market).book(x.m.openInterest, x.m.units[0], x.m.units[1], KEEP_PREMIUM);
+        }
+    }
+
+    function _syncInto(Touched memory t, uint256 market, MarketView memory m) private view returns (int256, bool) {
+        (int256 gain, bool shrunk) = _sync(market, m, t.p);
+        return (t.a.pnl + gain, shrunk);
+    }
+
+    /// @dev A loss eats capital: pnl is negative only where capital is 0.
+    function _collect(Account memory a) internal pure {
+        if (a.pnl >= 0) return;
+        uint256 x = Fixed.min(a.capital, uint256(-a.pnl));
+        a.capital -= x;
+        a.pnl += int256(x);
+    }
+
+    /// @dev Packs the account into `t.word` and moves the totals with it. Whether it changed.
+    function _settle(Touched memory t, House memory h) internal pure returns (bool) {
+        uint256 word = t.a.pack();
+        if (word == t.word) return false;
+        Account memory old = Words.account(t.word);
+        h.capitalTotal = h.capitalTotal + t.a.capital - old.capital;
+        if (t.a.pnl > 0) h.profitTotal += uint256(t.a.pnl);
+        if (old.pnl > 0) h.profitTotal -= uint256(old.pnl);
+        t.word = word;
+        return true;
+    }
+
+    /// @dev Stores the account and moves the totals.
+    function _save(Touched memory t, House memory h) internal {
+        if (!_settle(t, h)) return;
+        accounts[t.id] = t.word;
+        emit AccountSet(t.id, t.word);
+    }
+
+    function _loadHouse() internal view returns (House memory) {
+        return Words.house(totals);
+    }
+
+    function _saveHouse(House memory h) internal {
+        uint256 word = h.pack();
+        if (word == totals) return;
+        totals = word;
+        emit HouseSet(word);
+    }
+
+    /// @dev Touches one account for its own sake.
+    function _touchAlone(AccountId id, House memory h) internal returns (Touched memory t) {
+        MarketView memory none;
+        t = _touch(id, NO_MARKET, none);
+        _save(t, h);
+    }
+
+    // Margin
+
+    function _collateral(AccountId id, Account memory a) internal view returns (uint256 maintenance, uint256 initial) {
+        if (a.bitmap & Words.COLLATERAL_BIT == 0) return (0, 0);
+        return IMarginVault(vault).collateralValue(id);
+    }
+
+    function _health(AccountId id, Account memory a, MarginMath.Sums memory s) internal view returns (Health memory) {
+        (uint256 maintenance, uint256 initial) = _collateral(id, a);
+        return MarginMath.health(a, s, maintenance, initial);
+    }
+
+    /// @dev What leaves by the owner's will must leave initial margin, with positive pnl counted 0 and all prices valid.
+    function _checkFree(AccountId id, Account memory a, MarginMath.Sums memory s) internal view {
+        if (a.bitmap & Words.MARKETS_MASK == 0 && a.pnl >= 0) return;
+        (, uint256 collateral) = _collateral(id, a);
+        int256 equity = int256(a.capital + collateral) + s.strictLoss + (a.pnl < 0 ? a.pnl : int256(0));
+        if (equity < int256(s.initial) || !s.live) revert ClearingInitialMargin(id, equity, s.initial);
+    }
+
+    // Release
+
+    /// @dev Backing of junior profit: R = V - capitalTotal - pending fees, WAD quote.
+    function _backing(House memory h) internal view returns (uint256) {
+        uint256 senior = h.capitalTotal + h.feesPending * Words.FEE_UNIT;
+        uint256 held = IMarginVault(vault).settlementWad();
+        return held > senior ? held - senior : 0;
+    }
+
+    /// @dev h = min(1, R / profitTotal), WAD, rounded down; 1 when nobody has profit.
+    function _ratio(House memory h) internal view returns (uint256) {
+        uint256 backing = _backing(h);
+        return backing >= h.profitTotal ? 1e18 : backing * 1e18 / h.profitTotal;
+    }
+
+    /// @dev Turns `amount` of pnl into capital at h, rounded down.
+    function _release(Touched memory t, House memory h, uint256 amount, uint256 minRatio) internal returns (uint256 out) {
+        if (t.a.pnl < int256(amount)) revert ClearingProfitTooLow(t.id, t.a.pnl, amount);
+        if (t.rest.interrupted) revert ClearingInterrupted(NO_MARKET, block.timestamp);
+        uint256 backing = _backing(h);
+        bool whole = backing >= h.profitTotal;
+        uint256 ratio = whole ? 1e18 : backing * 1e18 / h.profitTotal;
+        if (ratio < minRatio) revert ClearingReleaseRatio(ratio, minRatio);
+        out = whole ? amount : amount * backing / h.profitTotal;
+        t.a.pnl -= int256(amount);
+        t.a.capital += out;
+        emit Released(t.id, amount, out);
+    }
+}

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+import {MarketState, MarketView} from "../types/Market.sol";
+import {MarketWords} from "../types/MarketWords.sol";
+import {RiskParams} from "../types/RiskParams.sol";
+
+/// @notice A perpetual market: index, averages, funding, the two side indices and open interest. It knows no account.
+/// @dev State moves only on calls of the clearing house; parameters only through AccessManager, inside coded bounds.
+interface IPerpMarket {
+    /// @notice What a market is born with and keeps.
+    /// @param oracle IOracle whose price is the index.
+    /// @param strictWindow Time constant of the strict average, seconds.
+    /// @param premiumWindow Time constant of the premium average, seconds.
+    /// @param shortWindow Time constant of the short average, seconds.
+    /// @param interruption How long fills stay shut after the index and the short average agree again, seconds.
+    /// @param fullPremium Premium at which skew counts as full for the funding velocity, WAD.
+    /// @param settlementWindow Seconds between the fixing of the settlement price and the close.
+    /// @param isolated Whether the market must be alone in its account.
+    struct Listing {
+        address oracle;
+        uint32 strictWindow;
+        uint32 premiumWindow;
+        uint32 shortWindow;
+        uint32 interruption;
+        uint64 fullPremium;
+        uint32 settlementWindow;
+        bool isolated;
+    }
+
+    /// @notice The market's stored words after an accrual or a booking; layouts in docs/units.md.
+    event MarketSet(uint256 prices, uint256 rates, uint256 indices, uint256 sides);
+    /// @notice A side began a new epoch; positions of the old one convert when touched.
+    /// @param k Final profit index of the old epoch, 1e27.
+    /// @param ratio Final O / N of the old epoch, 1e36.
+    event EpochRolled(uint256 indexed side, uint256 indexed epoch, int256 k, uint256 ratio);
+    /// @notice Depth that margin and funding weigh against, WAD lots.
+    event DepthSet(uint256 depth);
+    event ParamsSet(RiskParams params);
+    event CapsTightened(uint256 openInterestCap, uint256 accountCap);
+    event StateSet(MarketState state);
+
+    /// @notice Thrown when the caller is not the clearing house.
+    error MarketOnlyClearing(address caller);
+    /// @notice Thrown when a market's state does not allow the step.
+    error MarketWrongState(MarketState state);
+    /// @notice Thrown when a guardian's change would loosen a limit.
+    error MarketNotTighter(uint256 current, uint256 proposed);
+    /// @notice Thrown when a listing value is outside its bounds.
+    error MarketListing(bytes32 field, uint256 value, uint256 bound);
+    /// @notice Thrown when a market would start without a valid price.
+    error MarketNoPrice(uint256 status);
+
+    /// @notice Brings index, averages, funding and side indices to this block and returns the result.
+    function accrue() external returns (MarketView memory);
+
+    /// @notice What `accrue` would return now. Does not write; not shut by the lock (it reads nothing that a call could half-write).
+    function peek() external view returns (MarketView memory);
+
+    /// @notice Stores open interest and units after legs; rolls a side that is empty or below the floor.
+    /// @param openInterest WAD lots.
+    /// @param unitsLong WAD. @param unitsShort WAD.
+    /// @param premium Standing premium after the fill, WAD; KEEP_PREMIUM leaves it.
+    function book(uint256 openInterest, uint256 unitsLong, uint256 unitsShort, int256 premium) external;
+
+    /// @notice Stores the depth the venue offers, WAD lots.
+    function setDepth(uint256 depth) external;
+
+    /// @notice Final index (1e27) and ratio (1e36) of an ended epoch.
+    function epochEnd(uint256 side, uint256 epoch) external view returns (int256 k, uint256 ratio);
+
+    /// @notice Reverts with the oracle's named error; used where a fill needs a price and there is none.
+    function requirePrice() external view;
+
+    /// @notice The market's oracle.
+    function oracle() external view returns (address);
+
+    /// @notice Current parameters; `mmr` is the end of the ramp.
+    function params() external view returns (RiskParams memory);
+
+    /// @notice The stored state, not brought to now.
+    function words() external view returns (MarketWords memory);
+
+    /// @notice Where the market is in its life.
+    function state() external view returns (MarketState);
+
+    /// @notice Sets all parameters, inside the bounds of RiskBounds. A rise of `mmr` ramps. Role RISK, after its delay.
+    function setParams(RiskParams calldata p) external;
+
+    /// @notice Lowers caps at once; a cap below what is open stops growth only. Guardian.
+    /// @param openInterestCap WAD lots. @param accountCap Whole quote.
+    function tightenCaps(uint80 openInterestCap, uint48 accountCap) external;
+
+    /// @notice Positions may only shrink from now on. Guardian.
+    function reduceOnly() external;
+
+    /// @notice Back from reduce-only. Role RISK, after its delay.
+    function activate() external;
+
+    /// @notice Fixes the settlement price at the index (the last good one when the feed is dead); nothing fills any more.
+    /// After the settlement window every position has size 0 when touched. Role RISK, after its delay.
+    function beginSettlement() external;
+}

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+/// @notice Signed and rounded integer arithmetic that Solady's FixedPointMathLib lacks.
+library Fixed {
+    int256 internal constant WAD = 1e18;
+
+    /// @notice a / b toward minus infinity; b > 0.
+    function divFloor(int256 a, int256 b) internal pure returns (int256 q) {
+        q = a / b;
+        if (a < 0 && q * b != a) --q;
+    }
+
+    /// @notice a * b / 1e18 toward minus infinity.
+    function mulWadFloor(int256 a, int256 b) internal pure returns (int256) {
+        return divFloor(a * b, WAD);
+    }
+
+    /// @notice a * b / 1e18, rounded up.
+    function mulWadUp(uint256 a, uint256 b) internal pure returns (uint256) {
+        uint256 z = a * b;
+        return z == 0 ? 0 : (z - 1) / 1e18 + 1;
+    }
+
+    /// @notice a / b, rounded up; b > 0.
+    function divUp(uint256 a, uint256 b) internal pure returns (uint256) {
+        return a == 0 ? 0 : (a - 1) / b + 1;
+    }
+
+    /// @notice |a|.
+    function abs(int256 a) internal pure returns (uint256) {
+        return a < 0 ? uint256(-a) : uint256(a);
+    }
+
+    /// @notice a held inside [-bound, bound].
+    function clamp(int256 a, int256 bound) internal pure returns (int256) {
+        return a > bound ? bound : a < -bound ? -bound : a;
+    }
+
+    /// @notice The smaller of a and b.
+    function min(uint256 a, uint256 b) internal pure returns (uint256) {
+        return a < b ? a : b;
+    }
+}
