@@ -5,7 +5,12 @@ import {AccountId} from "../types/AccountId.sol";
 
 /// @notice Custody of every token: the settlement token behind the ledger, and other collateral with haircuts and caps.
 /// @dev Counts what it received, so that tokens sent to it by transfer change nothing. Only tokens whose balance delta
-/// equals the amount are taken: no fee on transfer, no rebasing. Donated tokens stay where they are.
+/// equals the amount are taken: no fee on transfer, no rebasing. Donated tokens stay where they are. Claims on the
+/// protocol itself (LP or insurance shares) must never be listed.
+///
+/// Value of other collateral, per token, WAD quote: V market value, h haircut, S haircutScale.
+///     counted = V * (1 - h * (1 + V / S)),   V at most S * (1 - h) / (2h), where that is greatest
+/// so that more is never worth less. A dead feed doubles h.
 interface IMarginVault {
     /// @notice Terms of a collateral token.
     /// @param oracle IOracle in WAD quote per whole token; the zero address only in an empty slot.
@@ -33,6 +38,10 @@ interface IMarginVault {
     );
     event CollateralListed(address indexed token, uint256 indexed slot, address oracle, uint256 decimals);
     event CollateralSet(address indexed token, uint256 haircut, uint256 haircutScale, uint256 cap);
+    /// @notice Maintenance values go linearly from these terms to those of CollateralSet until `endAt`.
+    event CollateralRamp(address indexed token, uint256 fromHaircut, uint256 fromScale, uint256 endAt);
+    /// @notice The last good price of a collateral changed, WAD quote per whole token.
+    event CollateralPriced(address indexed token, uint256 price);
 
     /// @notice Thrown when an amount is zero.
     error VaultZeroAmount();
@@ -60,6 +69,8 @@ interface IMarginVault {
     /// @notice Thrown when a view is read while the protocol is in the middle of a call.
     error VaultLocked();
 
+    // Tokens in and out
+
     /// @notice Takes `amount` of `token` from the caller and credits `account`, which may be anybody's.
     /// @param amount Token units. The settlement token becomes capital (WAD), any other listed token collateral.
     function deposit(AccountId account, address token, uint256 amount) external;
@@ -77,10 +88,11 @@ interface IMarginVault {
 
     /// @notice Pays `amount` of `token` out of `account` to `to`. Settlement: releases only the pnl that capital lacks.
     /// @dev Afterwards capital and other collateral alone cover initial margin at strict prices. A flat account can
-    /// always withdraw its capital, whatever any oracle says.
+    /// always withdraw its capital, whatever any oracle says. The owner names any `to`; a delegate with WITHDRAW pays
+    /// out to the owner only.
     /// @param amount Token units.
-    /// @param touch Accounts to touch first, so that losses are collected in the same call.
-    /// @param minRelease Least release ratio h that the caller accepts, WAD; 1e18 refuses any cut.
+    /// @param touch Accounts to touch first, so that losses are collected in the same call. Settlement token only.
+    /// @param minRelease Least release ratio h that the caller accepts, WAD; 1e18 refuses any cut. Settlement only.
     function withdraw(
         AccountId account,
         address token,
@@ -89,6 +101,26 @@ interface IMarginVault {
         AccountId[] calldata touch,
         uint256 minRelease
     ) external;
+
+    /// @notice Stores the present price of a collateral as its last good one; does nothing while its feed is dead.
+    /// @dev Anyone may. Deposits and withdrawals of the token do the same.
+    function poke(address token) external;
+
+    // Listing and terms
+
+    /// @notice Lists a token as collateral, for ever. Restricted.
+    /// @param oracle WAD quote per whole token; it must answer now.
+    function listCollateral(address token, address oracle, uint24 haircut, uint64 haircutScale, uint128 cap) external;
+
+    /// @notice Sets the terms of a listed token. Restricted. Initial margin counts them at once (the worse of old and
+    /// new), maintenance reaches them in TERMS_RAMP, so that nobody is liquidated at once. A cap below what is held
+    /// shuts deposits and nothing else.
+    function setCollateralTerms(address token, uint24 haircut, uint64 haircutScale, uint128 cap) external;
+
+    /// @notice Lowers the cap of a listed token at once. Restricted; for the guardian.
+    function tightenCap(address token, uint128 cap) external;
+
+    // Views (shut while a call is under way, except to the clearing house and the holder of the lock)
 
     /// @notice Settlement tokens held for accounts, as WAD quote: V of the identity.
     function settlementWad() external view returns (uint256);
@@ -100,4 +132,25 @@ interface IMarginVault {
 
     /// @notice Token units of `token` that `account` has as other collateral.
     function collateralOf(AccountId account, address token) external view returns (uint256);
+
+    /// @notice Settlement tokens held for accounts, token units.
+    function settlementHeld() external view returns (uint256);
+
+    // Views that are never shut: nothing in them is written while tokens move, but `held`
+
+    /// @notice The token behind the ledger.
+    function settlementToken() external view returns (address);
+    /// @notice WAD quote per unit of the settlement token: 10^(18 - decimals).
+    function settlementScale() external view returns (uint256);
+    /// @notice The clearing house that this vault serves.
+    function clearing() external view returns (address);
+    /// @notice How many collateral tokens are listed; their slots are 0 and up.
+    function collateralCount() external view returns (uint256);
+    /// @notice Terms and amount held of the collateral in `slot`.
+    function collateralAt(uint256 slot) external view returns (Collateral memory);
+    /// @notice Where the terms of `slot` come from, and its last good price, WAD quote per whole token.
+    function rampOf(uint256 slot)
+        external
+        view
+        returns (uint256 fromHaircut, uint256 fromScale, uint256 endAt, uint256 lastPrice);
 }
