@@ -68,9 +68,13 @@ contract ClearingHouse is Ledger, AccessManaged, Multicallable {
     // Venues
 
     /// @inheritdoc IClearingHouse
-    function accrueFor(uint256 market, AccountId id) external locked returns (MarketView memory m, int256 size) {
+    function accrueFor(uint256 market, AccountId a, AccountId b)
+        external
+        locked
+        returns (MarketView memory m, int256 sizeA, int256 sizeB)
+    {
         m = _accrue(market);
-        size = _sizeNow(id, market, m);
+        (sizeA, sizeB) = (_sizeNow(a, market, m), _sizeNow(b, market, m));
     }
 
     /// @inheritdoc IClearingHouse
@@ -476,9 +480,10 @@ contract ClearingHouse is Ledger, AccessManaged, Multicallable {
         return _sizeNow(id, market, _market(market).peek());
     }
 
+    /// @dev Size after a touch, without the dust rule (which would move `m`).
     function _sizeNow(AccountId id, uint256 market, MarketView memory m) internal view returns (int256) {
         Position memory p = Words.position(positions[id][market]);
-        _sync(market, m, p);
+        _convert(market, m, p);
         return Sides.sizeOf(m, p.units);
     }
 

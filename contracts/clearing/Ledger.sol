@@ -102,6 +102,18 @@ abstract contract Ledger is IClearingHouse {
 
     // Touch
 
+    /// @dev Takes a position through the epochs that ended since its last touch; its profit in them.
+    function _convert(uint256 market, MarketView memory m, Position memory p) internal view returns (int256 pnl) {
+        uint256 side = Sides.sideOf(p.units);
+        while (p.units != 0 && p.epoch != m.epoch[side]) {
+            (int256 k, uint256 ratio) = _market(market).epochEnd(side, p.epoch);
+            pnl += Sides.profit(p, k);
+            p.units = p.units * int256(ratio) / int256(Sides.RATIO_SCALE);
+            p.k = k;
+            ++p.epoch;
+        }
+    }
+
     /// @dev What a touch does to one position: profit since the last touch; ended epochs convert; dust is closed.
     /// @return pnl WAD quote. @return shrunk Whether dust left its side in `m`.
     function _sync(uint256 market, MarketView memory m, Position memory p)
@@ -109,16 +121,9 @@ abstract contract Ledger is IClearingHouse {
         view
         returns (int256 pnl, bool shrunk)
     {
-        if (p.units == 0) return (0, false);
+        pnl = _convert(market, m, p);
+        if (p.units == 0) return (pnl, false);
         uint256 side = Sides.sideOf(p.units);
-        while (p.epoch != m.epoch[side]) {
-            (int256 k, uint256 ratio) = _market(market).epochEnd(side, p.epoch);
-            pnl += Sides.profit(p, k);
-            p.units = p.units * int256(ratio) / int256(Sides.RATIO_SCALE);
-            p.k = k;
-            ++p.epoch;
-            if (p.units == 0) return (pnl, false);
-        }
         pnl += Sides.profit(p, m.k[side]);
         p.k = m.k[side];
         uint256 size = Sides.sizeOf(m, p.units).abs();

@@ -82,9 +82,11 @@ interface IClearingHouse {
 
     // Venues
 
-    /// @notice Accrues `market` and says what `account` holds there, before a venue quotes.
-    /// @return m The market now. @return size Of the account, WAD lots, positive when long.
-    function accrueFor(uint256 market, AccountId account) external returns (MarketView memory m, int256 size);
+    /// @notice Accrues `market` and says what two accounts hold there, before a venue quotes. Anyone may.
+    /// @return m The market now. @return sizeA Of `a`, WAD lots, positive when long. @return sizeB Of `b`.
+    function accrueFor(uint256 market, AccountId a, AccountId b)
+        external
+        returns (MarketView memory m, int256 sizeA, int256 sizeB);
 
     /// @notice Books legs a venue proposes, all or none, then checks the margin of each account once.
     /// @dev Order: accrue, touch every account, trade legs, losses eat capital, transfers, market, margin.

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+import {Multicallable} from "solady/utils/Multicallable.sol";
+import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
+import {IVAMM} from "../interfaces/IVAMM.sol";
+import {Curve} from "../libraries/Curve.sol";
+import {Fixed} from "../libraries/Fixed.sol";
+import {AccountId} from "../types/AccountId.sol";
+import {Leg} from "../types/Ledger.sol";
+import {MarketView} from "../types/Market.sol";
+import {VammParams} from "../types/VammParams.sol";
+import {VammShares} from "./VammShares.sol";
+
+/// @title VAMM: fills traders against its own ledger account, along a constant-product curve around the index.
+/// @custom:stop guardian: `PerpMarket.reduceOnly`, or `ClearingHouse.stopVenue`; LPs can still leave in cash.
+contract VAMM is VammShares, Multicallable {
+    using Fixed for int256;
+
+    int256 internal constant MAX_SIZE = 1 << 79;
+    uint256 internal constant MAX_AGE = 10 minutes;
+    uint256 internal constant FEE_UNIT = 1e12;
+
+    constructor(address authority_, address clearing_, uint256 market_, VammParams memory p)
+        VammShares(authority_, clearing_, market_, p)
+    {}
+
+    /// @inheritdoc IVAMM
+    function trade(AccountId id, int256 size, uint256 limitPrice, uint256 deadline) external returns (Fill memory) {
+        (MarketView memory m, int256 held,) = _open(id, deadline);
+        return _fill(id, m, held, size, 0, limitPrice);
+    }
+
+    /// @inheritdoc IVAMM
+    function tradeQuote(AccountId id, int256 quote, uint256 limitPrice, uint256 deadline)
+        external
+        returns (Fill memory)
+    {
+        (MarketView memory m, int256 held,) = _open(id, deadline);
+        return _fill(id, m, held, 0, quote, limitPrice);
+    }
+
+    /// @inheritdoc IVAMM
+    function close(AccountId id, uint256 limitPrice, uint256 deadline) external returns (Fill memory) {
+        (MarketView memory m, int256 held, int256 size) = _open(id, deadline);
+        if (size == 0) revert VammNoPosition(id);
+        return _fill(id, m, held, -size, 0, limitPrice);
+    }
+
+    function _open(AccountId id, uint256 deadline) internal returns (MarketView memory, int256, int256) {
+        if (block.timestamp > deadline) revert VammExpired(block.timestamp, deadline);
+        if (id.owner() != msg.sender && !clearing.isAuthorised(id, msg.sender, TRADE)) {
+            revert VammNotAuthorised(id, msg.sender);
+        }
+        return clearing.accrueFor(market, account, id);
+    }
+
+    function _fill(AccountId id, MarketView memory m, int256 held, int256 size, int256 quote, uint256 limitPrice)
+        internal
+        returns (Fill memory f)
+    {
+        State memory s = state;
+        f = _plan(s, m, held, size, quote);
+        _checkLimit(f, limitPrice);
+        if (f.peg != _pegAt(s, m.index)) _setCurve(s.root, f.peg, m.index);
+        int256 cash = f.size > 0 ? -int256(f.quote) : int256(f.quote);
+        Leg memory taker = Leg(id, f.size, cash, -int256(f.fee));
+        Leg memory pool = Leg(account, -f.size, -cash, int256(f.fee - f.houseFee));
+        Leg[] memory legs = new Leg[](2);
+        (legs[0], legs[1]) = id.key() < account.key() ? (taker, pool) : (pool, taker);
+        clearing.clear(market, legs, f.houseFee, f.premium);
+        emit Filled(id, f.size, f.quote, f.fee, f.mid);
+    }
+
+    /// @dev The one plan of a fill, for trades and quotes: exact `size`, or exact `quote` when size is 0.
+    function _plan(State memory s, MarketView memory m, int256 held, int256 size, int256 quote)
+        internal
+        view
+        returns (Fill memory f)
+    {
+        if (s.root == 0) revert VammNoLiquidity();
+        VammParams memory p = stored;
+        uint256 x = _reserve(s, held);
+        (f.index, f.peg) = (m.index, _pegReturned(s, p, m.index, x));
+        f.size = size == 0 ? _sizeFor(f.peg, s.root, x, quote) : size;
+        if (f.size == 0 || f.size >= MAX_SIZE || f.size <= -MAX_SIZE) revert VammSizeOutOfRange(f.size);
+        if (f.size >= int256(x)) revert VammDepleted(x, uint256(f.size));
+        uint256 x1 = uint256(int256(x) - f.size);
+        if (x1 >= Curve.MAX_ROOT) revert VammSizeOutOfRange(f.size);
+        if (size == 0) f.quote = quote.abs();
+        else f.quote = size > 0 ? Curve.quoteUp(f.peg, s.root, x, x1) : Curve.quoteDown(f.peg, s.root, x, x1);
+        f.mid = Curve.mid(f.peg, s.root, x1);
+        _checkBand(p, m.index, f.mid, held, f.size);
+        f.premium = (int256(f.mid) - int256(m.index)) * 1e18 / int256(m.index);
+        uint256 age = m.updatedAt < block.timestamp ? block.timestamp - m.updatedAt : 0;
+        uint256 rate = Curve.flatRateUp(
+            uint256(p.baseFee) * PPM,
+            uint256(p.ageFee) * PPM,
+            uint256(p.feeCap) * PPM,
+            m.variance,
+            Fixed.min(age, MAX_AGE)
+        );
+        f.fee = Fixed.mulWadUp(f.quote, rate)
+            + Curve.distanceFeeUp(f.peg, s.root, x, x1, m.index, uint256(p.distanceFee) * PPM);
+        f.houseFee = f.fee * p.houseShare / 1e6 / FEE_UNIT * FEE_UNIT;
+    }
+
+    function _sizeFor(uint256 peg, uint256 root, uint256 x, int256 quote) internal pure returns (int256) {
+        if (quote == 0 || quote >= 1 << 120 || quote <= -(1 << 120)) revert VammSizeOutOfRange(quote);
+        if (quote > 0) return int256(Curve.baseForQuoteDown(peg, root, x, uint256(quote)));
+        uint256 size = Curve.baseForQuoteUp(peg, root, x, uint256(-quote));
+        if (size == 0) revert VammDepleted(Curve.quoteDown(peg, root, x, x + 1), uint256(-quote));
+        return -int256(size);
+    }
+
+    /// @dev The band binds fills that grow the inventory; a fill that shrinks it may end anywhere.
+    function _checkBand(VammParams memory p, uint256 index, uint256 mid, int256 held, int256 size) internal pure {
+        if ((held - size).abs() <= held.abs()) return;
+        uint256 band = index * p.band / 1e6;
+        if (FixedPointMathLib.dist(mid, index) > band) revert VammOutsideBand(mid, index, band);
+    }
+
+    /// @dev The price with fee, rounded against the trader, is held to the limit.
+    function _checkLimit(Fill memory f, uint256 limit) internal pure {
+        uint256 lots = f.size.abs();
+        if (f.size > 0) {
+            uint256 price = FixedPointMathLib.fullMulDivUp(f.quote + f.fee, 1e18, lots);
+            if (price > limit) revert VammPriceLimit(price, limit);
+        } else {
+            uint256 price = f.quote > f.fee ? FixedPointMathLib.fullMulDiv(f.quote - f.fee, 1e18, lots) : 0;
+            if (price < limit) revert VammPriceLimit(price, limit);
+        }
+    }
+
+    /// @inheritdoc IVAMM
+    function quoteTrade(int256 size) external view returns (Fill memory) {
+        if (size == 0) revert VammSizeOutOfRange(0);
+        return _plan(state, _peek(), clearing.sizeOf(account, market), size, 0);
+    }
+
+    /// @inheritdoc IVAMM
+    function quoteTradeQuote(int256 quote) external view returns (Fill memory) {
+        return _plan(state, _peek(), clearing.sizeOf(account, market), 0, quote);
+    }
+
+    /// @inheritdoc IVAMM
+    function curve() external view returns (uint256 mid, uint256 peg, uint256 reserve, uint256 root) {
+        State memory s = state;
+        if (s.root == 0) return (0, 0, 0, 0);
+        MarketView memory m = _peek();
+        reserve = _reserve(s, clearing.sizeOf(account, market));
+        peg = _pegReturned(s, stored, m.index, reserve);
+        return (Curve.mid(peg, s.root, reserve), peg, reserve, s.root);
+    }
+}
