@@ -1,14 +1,89 @@
-"""The `novation` command."""
+"""The `novation` command. Exit codes: 0 done, 1 the chain or the market said no, 2 bad input."""
+
+import importlib
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, help="Novation: deploy, verify and simulate the venue.")
+from novation.artifacts import ArtifactMissing
+from novation.chain import ChainError
+from novation.chain.errors import AccountError, WrongChain
+from novation.deploy.commands import connect, find_spec, open_account, run_deploy, run_verify
+from novation.deploy.errors import AddressUnset, DeployError, NoManifest, SpecError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Novation: deploy, verify and simulate the venue.",
+)
+BAD_INPUT = (SpecError, AccountError, NoManifest, AddressUnset, WrongChain, ArtifactMissing)
+
+Network = Annotated[str, typer.Option(help="Name of a spec in deployments/specs.")]
+SpecFile = Annotated[
+    Path | None, typer.Option("--spec", help="Another spec file.", exists=True, dir_okay=False)
+]
+Rpc = Annotated[str | None, typer.Option(envvar="NOVATION_RPC", help="URL of a node.")]
+AccountName = Annotated[
+    str | None,
+    typer.Option(envvar="NOVATION_ACCOUNT", help="Keystore of `ape accounts` that signs."),
+]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Show the plan and its cost; send nothing.")
+]
+Yes = Annotated[bool, typer.Option("--yes", help="Send without asking.")]
 
 
 @app.callback()
 def novation() -> None:
-    """Commands arrive with the rooms they belong to."""
+    """Without this, an app of one command would not want its name."""
+
+
+@app.command()
+def deploy(
+    network: Network,
+    spec: SpecFile = None,
+    rpc: Rpc = None,
+    account: AccountName = None,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+) -> None:
+    """Deploy a venue, or finish a deployment that was interrupted."""
+    wanted = find_spec(network, spec)
+    chain = connect(wanted, rpc)
+    run_deploy(wanted, chain, open_account(chain, account), dry_run=dry_run, yes=yes)
+
+
+@app.command()
+def verify(network: Network, spec: SpecFile = None, rpc: Rpc = None) -> None:
+    """Compare a deployed venue with its spec, and name every difference."""
+    wanted = find_spec(network, spec)
+    run_verify(wanted, connect(wanted, rpc))
+
+
+def mount(name: str, module: str) -> None:
+    """Adds the commands of a room that may not be installed."""
+    try:
+        app.add_typer(importlib.import_module(module).app, name=name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not module.startswith(error.name):
+            raise
+
+
+mount("lab", "novation.lab.cli")
 
 
 def main() -> None:
-    app()
+    try:
+        app()
+    except (ChainError, DeployError, ArtifactMissing) as error:
+        print(f"novation: {error}", file=sys.stderr)
+        sys.exit(2 if isinstance(error, BAD_INPUT) else 1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:  # whoever read our output has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)

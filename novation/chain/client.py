@@ -32,6 +32,13 @@ class Call(Generic[T]):
     data: bytes
     decode: Callable[[bytes], T]
     label: str
+    slot: int | None = None
+    """Instead of calling, read this storage slot: for state that has no view."""
+
+    def request(self, block: int | str) -> tuple[str, list[Any]]:
+        if self.slot is not None:
+            return "eth_getStorageAt", [self.to, hex(self.slot), tag(block)]
+        return "eth_call", [{"to": self.to, "data": "0x" + self.data.hex()}, tag(block)]
 
 
 class Chain:
@@ -40,6 +47,7 @@ class Chain:
     def __init__(self, provider: JSONBaseProvider, where: str, chain_id: int | None = None) -> None:
         self.provider = provider
         self.where = where
+        self.url: str | None = None
         self.chain_id = int(self.request("eth_chainId"), 16)
         if chain_id is not None and chain_id != self.chain_id:
             raise WrongChain(where, chain_id, self.chain_id)
@@ -48,7 +56,10 @@ class Chain:
     def connect(cls, url: str, chain_id: int | None = None, timeout: float = 30) -> "Chain":
         if not url.startswith(("http://", "https://")):
             raise NodeUnreachable(url, "the URL must begin with http:// or https://")
-        return cls(HTTPProvider(url, request_kwargs={"timeout": timeout}), hide_key(url), chain_id)
+        provider = HTTPProvider(url, request_kwargs={"timeout": timeout})
+        chain = cls(provider, hide_key(url), chain_id)
+        chain.url = url
+        return chain
 
     def request(self, method: str, *params: Any) -> Any:
         try:
@@ -110,16 +121,12 @@ class Chain:
         return int(self.request("eth_getStorageAt", address, hex(slot), tag(block)), 16)
 
     def call(self, call: Call[T], block: int | str = "latest") -> T:
-        answer = self.provider_call(call, block)
-        return call.decode(answer)
-
-    def provider_call(self, call: Call[Any], block: int | str) -> bytes:
-        params = [{"to": call.to, "data": "0x" + call.data.hex()}, tag(block)]
+        method, params = call.request(block)
         try:
-            raw = self.provider.make_request(RPCEndpoint("eth_call"), params)
+            raw = self.provider.make_request(RPCEndpoint(method), params)
         except (RequestException, Web3Exception, OSError, ValueError) as error:
             raise NodeUnreachable(self.where, reason(error)) from None
-        return to_bytes(self._result("eth_call", dict(raw), call.label))
+        return call.decode(to_bytes(self._result(method, dict(raw), call.label)))
 
     def batch(self, calls: Iterable[Call[Any]], block: int | str = "latest") -> list[Any]:
         """Decoded answers, all of the same block. The first call that fails raises."""
@@ -135,11 +142,11 @@ class Chain:
         at = self.block_number() if block == "latest" and len(made) > 1 else block
         answers: list[Any] = []
         for part in chunks(made, BATCH):
-            params = [[{"to": c.to, "data": "0x" + c.data.hex()}, tag(at)] for c in part]
-            raw = self.request_batch([("eth_call", p) for p in params])
-            for call, answer in zip(part, raw, strict=True):
+            requests = [call.request(at) for call in part]
+            raw = self.request_batch(requests)
+            for call, (method, _), answer in zip(part, requests, raw, strict=True):
                 try:
-                    data = to_bytes(self._result("eth_call", answer, call.label))
+                    data = to_bytes(self._result(method, answer, call.label))
                     answers.append(call.decode(data))
                 except (ContractError, BadCall) as error:
                     answers.append(error)

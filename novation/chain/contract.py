@@ -28,9 +28,20 @@ def encode_call(artifact: artifacts.Artifact, function: str, *values: Any) -> by
 
 def encode_constructor(artifact: artifacts.Artifact, *values: Any) -> bytes:
     """Encoded arguments, to be put behind the creation code."""
-    found = [e for e in artifact.abi if e["type"] == "constructor"]
-    inputs = found[0]["inputs"] if found else []
+    inputs = constructor_inputs(artifact)
     return encode_arguments(inputs, values, f"{artifact.name}'s constructor")
+
+
+def constructor_inputs(artifact: artifacts.Artifact) -> list[dict[str, Any]]:
+    return next((e["inputs"] for e in artifact.abi if e["type"] == "constructor"), [])
+
+
+def call_to(address: str, artifact: artifacts.Artifact, function: str, *values: Any) -> Call[Any]:
+    """The read, to be made by `Chain.call` or in a batch."""
+    entry = find(artifact.abi, "function", function, len(values))
+    label = f"{artifact.name}.{entry['name']}"
+    data = encode_call(artifact, function, *values)
+    return Call(address, data, lambda answer: decode_outputs(entry, answer), label)
 
 
 class Contract:
@@ -43,11 +54,7 @@ class Contract:
         return encode_call(self.artifact, function, *values)
 
     def at(self, function: str, *values: Any) -> Call[Any]:
-        """The read, to be made in a batch."""
-        entry = find(self.artifact.abi, "function", function, len(values))
-        label = f"{self.artifact.name}.{entry['name']}"
-        data = self.encode(function, *values)
-        return Call(self.address, data, lambda answer: decode_outputs(entry, answer), label)
+        return call_to(self.address, self.artifact, function, *values)
 
     def read(self, function: str, *values: Any, block: int | str = "latest") -> Any:
         return self.chain.call(self.at(function, *values), block)

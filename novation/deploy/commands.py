@@ -1,0 +1,108 @@
+"""`novation deploy` and `novation verify`; `ape run deploy` comes here too."""
+
+import getpass
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from novation.chain import Account, Chain, KeystoreAccount, Receipt, UnlockedAccount
+from novation.chain.accounts import passphrase_from
+from novation.chain.errors import AccountError
+from novation.deploy import spec as specs
+from novation.deploy.errors import Declined, SpecError, VerificationFailed
+from novation.deploy.estimate import estimate_gas
+from novation.deploy.run import DEPLOYMENTS, Deployment, check, deploy, prepare
+from novation.deploy.show import show_plan
+from novation.deploy.spec import Spec
+from novation.deploy.steps import Step
+
+LOCAL_RPC = "http://127.0.0.1:8545"
+LOCAL_CLIENTS = ("anvil", "hardhat", "ganache", "ethereumjs")
+
+
+class NoRpc(AccountError):
+    def __init__(self, network: str) -> None:
+        super().__init__(f"name a node of {network} with --rpc or NOVATION_RPC")
+
+
+def find_spec(network: str | None, path: Path | None, chain_id: int | None = None) -> Spec:
+    """The spec of that file, or of that network, or of that chain."""
+    if path is not None:
+        spec = specs.read(path)
+        if network not in (None, spec.network):
+            raise SpecError(str(path), [f"network: it is for {spec.network}, not {network}"])
+        return spec
+    folder = DEPLOYMENTS / "specs"
+    if network is not None:
+        return specs.read(folder / f"{network}.yaml")
+    found = [s for s in map(specs.read, sorted(folder.glob("*.yaml"))) if s.chain_id == chain_id]
+    if len(found) != 1:
+        raise SpecError(str(folder), [f"{len(found)} specs are for chain {chain_id}; name one"])
+    return found[0]
+
+
+def connect(spec: Spec, rpc: str | None) -> Chain:
+    if rpc is None and not spec.local:
+        raise NoRpc(spec.network)
+    return Chain.connect(rpc or LOCAL_RPC, spec.chain_id)
+
+
+def open_account(chain: Chain, name: str | None) -> Account:
+    """The keystore of that name; without one, what a local node holds open."""
+    if name is not None:
+        terminal = sys.stdin.isatty()
+        ask = (lambda: getpass.getpass(f"passphrase of {name}: ")) if terminal else None
+        return KeystoreAccount(name, passphrase_from(ask))
+    client = str(chain.request("web3_clientVersion")).lower()
+    if not client.startswith(LOCAL_CLIENTS):
+        raise AccountError(f"{chain.where} is no local node; name a keystore with --account")
+    return UnlockedAccount(chain)
+
+
+def run_deploy(
+    spec: Spec,
+    chain: Chain,
+    account: Account,
+    *,
+    folder: Path = DEPLOYMENTS,
+    dry_run: bool = False,
+    yes: bool = False,
+) -> None:
+    console = Console()
+    deployment = prepare(spec, chain, account.address, folder)
+    if dry_run or not (yes or spec.local):
+        gas = estimate_gas(chain, account.address, deployment.left)
+        show_plan(deployment, gas, console)
+        if dry_run:
+            return
+        agree(deployment)
+    manifest, sent = deploy(deployment, account, lambda s, r: progress(console, s, r))
+    done = f"{len(sent)} transactions" if sent else "nothing to send"
+    console.print(f"{spec.network}: {done}; verified against the spec", highlight=False)
+    console.print(f"ClearingHouse {manifest.address('ClearingHouse')}", highlight=False)
+    console.print(f"manifest {deployment.path}", highlight=False, soft_wrap=True)
+
+
+def agree(deployment: Deployment) -> None:
+    if not deployment.left:
+        return
+    if not sys.stdin.isatty():
+        raise Declined("no terminal to ask whether to send; say --yes")
+    if input("Send these transactions? [y/N] ").strip().lower() not in ("y", "yes"):
+        raise Declined("nothing was sent")
+
+
+def progress(console: Console, step: Step, receipt: Receipt) -> None:
+    where = f" {step.creation.address}" if step.creation else ""
+    console.print(
+        f"{step.name}{where} block {receipt.block} gas {receipt.gas_used:,}",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def run_verify(spec: Spec, chain: Chain, *, folder: Path = DEPLOYMENTS) -> None:
+    if drifts := check(spec, chain, folder):
+        raise VerificationFailed([str(drift) for drift in drifts])
+    Console().print(f"{spec.network}: the chain is what the spec says", highlight=False)
