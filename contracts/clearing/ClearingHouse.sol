@@ -9,7 +9,7 @@ import {Fixed} from "../libraries/Fixed.sol";
 import {Sides} from "../libraries/Sides.sol";
 import {MarginMath} from "../risk/MarginMath.sol";
 import {AccountId, AccountIds} from "../types/AccountId.sol";
-import {Account, Health, House, Leg, Position, Words} from "../types/Ledger.sol";
+import {Account, AmountOverflow, Health, House, Leg, Position, Words} from "../types/Ledger.sol";
 import {MarketState, MarketView} from "../types/Market.sol";
 import {Ledger} from "./Ledger.sol";
 
@@ -86,6 +86,7 @@ contract ClearingHouse is Ledger, AccessManaged, Multicallable {
     /// @inheritdoc IClearingHouse
     function clear(uint256 market, Leg[] calldata legs, uint256 houseFee, int256 premium) external locked {
         _requireVenue(market);
+        if (houseFee > type(uint96).max) revert AmountOverflow(houseFee, type(uint96).max);
         MarketView memory m = _accrue(market);
         _requireFillable(market, m);
         Touched[] memory ts = _net(legs, houseFee, market, m);
@@ -166,10 +167,13 @@ contract ClearingHouse is Ledger, AccessManaged, Multicallable {
     }
 
     /// @dev Moves one position by its leg. @param grown Change of the sides' sizes. @param units Change of their units.
-    function _resize(Touched memory t, uint256 market, MarketView memory m, int256[2] memory grown, int256[2] memory units)
-        internal
-        view
-    {
+    function _resize(
+        Touched memory t,
+        uint256 market,
+        MarketView memory m,
+        int256[2] memory grown,
+        int256[2] memory units
+    ) internal view {
         int256 after_ = t.before + t.size;
         if (after_ >= MAX_SIZE || after_ <= -MAX_SIZE) revert ClearingSizeOutOfRange(after_, uint256(MAX_SIZE));
         if (after_.abs() < Sides.DUST) after_ = 0;
@@ -383,9 +387,11 @@ contract ClearingHouse is Ledger, AccessManaged, Multicallable {
         if (t.a.capital < amount) {
             uint256 missing = amount - t.a.capital;
             uint256 backing = _backing(h);
-            uint256 pnl = backing >= h.profitTotal || backing == 0 ? missing : Fixed.divUp(missing * h.profitTotal, backing);
-            if (t.a.pnl < int256(pnl)) revert ClearingCapitalTooLow(id, t.a.capital, amount);
+            uint256 pnl =
+                backing >= h.profitTotal || backing == 0 ? missing : Fixed.divUp(missing * h.profitTotal, backing);
+            if (t.a.pnl < 0 || uint256(t.a.pnl) < pnl) revert ClearingCapitalTooLow(id, t.a.capital, amount);
             _release(t, h, pnl, minRatio);
+            if (t.a.capital < amount) revert ClearingCapitalTooLow(id, t.a.capital, amount);
         }
         t.a.capital -= amount;
         _checkFree(id, t.a, t.rest);
@@ -433,7 +439,7 @@ contract ClearingHouse is Ledger, AccessManaged, Multicallable {
             uint256 word = accounts[id];
             uint256 marked = word | Words.VENUE_BIT << 192;
             if (marked == word) continue;
-            if (word != 0) revert ClearingVenueAccount(id);
+            if (word >> 192 != 0) revert ClearingVenueAccount(id);
             accounts[id] = marked;
             emit AccountSet(id, marked);
         }

@@ -273,8 +273,13 @@ abstract contract Ledger is IClearingHouse {
     }
 
     /// @dev Turns `amount` of pnl into capital at h, rounded down.
-    function _release(Touched memory t, House memory h, uint256 amount, uint256 minRatio) internal returns (uint256 out) {
-        if (t.a.pnl < int256(amount)) revert ClearingProfitTooLow(t.id, t.a.pnl, amount);
+    function _release(Touched memory t, House memory h, uint256 amount, uint256 minRatio)
+        internal
+        returns (uint256 out)
+    {
+        if (t.a.pnl < 0 || uint256(t.a.pnl) < amount) {
+            revert ClearingProfitTooLow(t.id, t.a.pnl, amount);
+        }
         if (t.rest.interrupted) revert ClearingInterrupted(NO_MARKET, block.timestamp);
         uint256 backing = _backing(h);
         bool whole = backing >= h.profitTotal;

@@ -51,9 +51,7 @@ abstract contract VammShares is IVAMM, AccessManaged {
     mapping(AccountId => Request) public deposits;
     mapping(AccountId => Request) public withdrawals;
 
-    constructor(address authority_, address clearing_, uint256 market_, VammParams memory p)
-        AccessManaged(authority_)
-    {
+    constructor(address authority_, address clearing_, uint256 market_, VammParams memory p) AccessManaged(authority_) {
         clearing = IClearingHouse(clearing_);
         market = market_;
         account = AccountIds.from(address(this), 0);
@@ -184,10 +182,10 @@ abstract contract VammShares is IVAMM, AccessManaged {
         int256 before = int256(a.capital) + a.pnl;
         if (total != 0 && (high <= 0 || before <= 0)) revert VammInsolvent(high);
         uint256 net = r.amount - FixedPointMathLib.fullMulDivUp(r.amount, stored.lpFee, 1e6);
-        minted = total == 0
-            ? net
-            : FixedPointMathLib.fullMulDiv(net, total + VIRTUAL, uint256(high) + VIRTUAL);
+        minted = total == 0 ? net : FixedPointMathLib.fullMulDiv(net, total + VIRTUAL, uint256(high) + VIRTUAL);
         if (minted == 0) revert VammDepositTooSmall(r.amount, MIN_DEPOSIT);
+        // Nobody owns an empty pool: its curve begins anew at the index.
+        if (total == 0 && held == 0) delete state;
         delete deposits[id];
         shares[shareEpoch][id] += minted;
         total += uint128(minted);

@@ -1,0 +1,247 @@
+"""The whole protocol on a private Anvil: what every test of more than one contract starts from."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from eth_utils.crypto import keccak
+
+from novation.chain.contract import Contract
+from novation.units import WAD
+from tests.local_chain import LocalChain
+
+NO_LIMIT = 2**256 - 1
+ZERO = "0x" + "00" * 20
+TRADE, WITHDRAW, FUND = 1, 2, 4
+ANY_MARKET = 255
+KEEP_PREMIUM = 2**255 - 1
+HOUR, DAY = 3_600, 86_400
+
+
+def account_id(owner: str, sub: int = 0) -> bytes:
+    """Owner, then sub-account, as the contracts name accounts."""
+    return bytes.fromhex(owner[2:]) + sub.to_bytes(12, "big")
+
+
+def listing(oracle: str, **changes: Any) -> dict[str, Any]:
+    made: dict[str, Any] = {
+        "oracle": oracle,
+        "strictWindow": 30 * 60,
+        "premiumWindow": 60 * 60,
+        "shortWindow": 5 * 60,
+        "interruption": 60,
+        "fullPremium": 30 * WAD // 1_000,
+        "settlementWindow": DAY,
+        "isolated": False,
+    }
+    return made | changes
+
+
+def risk(**changes: Any) -> dict[str, Any]:
+    """The ETH column of the first parameters."""
+    made: dict[str, Any] = {
+        "imr": 100_000,
+        "mmr": 60_000,
+        "rampSeconds": DAY,
+        "profitWeight": 0,
+        "fundingCap": 12_000,
+        "velocity": 3_000,
+        "interestRate": 10_000,
+        "sizeScale": 10_000_000,
+        "minNotional": 50,
+        "accountCap": 5_000_000,
+        "openInterestCap": 20_000 * WAD,
+    }
+    return made | changes
+
+
+def vamm_params(**changes: Any) -> dict[str, Any]:
+    made: dict[str, Any] = {
+        "band": 30_000,
+        "baseFee": 500,
+        "distanceFee": 50_000,
+        "ageFee": 1_000_000,
+        "feeCap": 20_000,
+        "returnSpeed": 100,
+        "returnCap": 2_500,
+        "houseShare": 200_000,
+        "depth": 5,
+        "follow": True,
+        "lpFee": 1_000,
+        "cooldown": DAY,
+        "window": 6 * HOUR,
+    }
+    return made | changes
+
+
+@dataclass
+class Market:
+    number: int
+    feed: Contract
+    oracle: Contract
+    perp: Contract
+    vamm: Contract
+
+    @property
+    def pool(self) -> bytes:
+        """The vAMM's ledger account."""
+        return account_id(self.vamm.address)
+
+
+@dataclass
+class World:
+    """Roles: `admin` holds every role without delay; `lp`, `trader`, `other` and `stranger` have tokens."""
+
+    chain: LocalChain
+    decimals: int
+    admin: str
+    lp: str
+    trader: str
+    other: str
+    stranger: str
+    manager: Contract
+    token: Contract
+    vault: Contract
+    clearing: Contract
+    markets: list[Market] = field(default_factory=list)
+    known: dict[bytes, None] = field(default_factory=dict)
+
+    @classmethod
+    def deploy(cls, chain: LocalChain, decimals: int = 6) -> "World":
+        admin, lp, trader, other, stranger = chain.accounts[:5]
+        manager = chain.deploy("AccessManager", admin)
+        token = chain.deploy("MockToken", "Settlement", "USD", decimals)
+        vault_address = chain.next_address(admin, 1)
+        treasury = account_id(admin, 2**96 - 1)
+        clearing = chain.deploy("ClearingHouse", manager.address, vault_address, treasury)
+        vault = chain.deploy("MarginVault", manager.address, clearing.address, token.address)
+        assert vault.address == vault_address
+        world = cls(
+            chain, decimals, admin, lp, trader, other, stranger, manager, token, vault, clearing
+        )
+        world.known[treasury] = None
+        for owner in (lp, trader, other, stranger):
+            world.fund(owner, 10_000_000)
+        return world
+
+    # Set-up
+
+    def list_market(
+        self,
+        price: str = "2000",
+        oracle: Contract | None = None,
+        feed: Contract | None = None,
+        listed: dict[str, Any] | None = None,
+        risks: dict[str, Any] | None = None,
+        pool: dict[str, Any] | None = None,
+    ) -> Market:
+        chain = self.chain
+        number = len(self.markets)
+        feed = feed or chain.deploy("MockFeed", 8)
+        if oracle is None:
+            self.push(feed, price)
+            config = {
+                "feed": feed.address,
+                "second": ZERO,
+                "sequencer": ZERO,
+                "heartbeat": HOUR + 60,
+                "secondHeartbeat": 0,
+                "sequencerGrace": 0,
+                "maxDivergence": 0,
+                "minimum": WAD // 100,
+                "maximum": 1_000_000 * WAD,
+                "lotExponent": 0,
+            }
+            oracle = chain.deploy("ChainlinkOracleAdapter", config)
+        terms = listing(oracle.address, **(listed or {}))
+        perp = chain.deploy(
+            "PerpMarket",
+            self.manager.address,
+            self.clearing.address,
+            terms,
+            risk(**(risks or {})),
+        )
+        self.send("clearing", "listMarket", perp.address, terms["isolated"])
+        vamm = chain.deploy(
+            "VAMM",
+            self.manager.address,
+            self.clearing.address,
+            number,
+            vamm_params(**(pool or {})),
+        )
+        self.send("clearing", "setVenue", vamm.address, number, True)
+        market = Market(number, feed, oracle, perp, vamm)
+        self.markets.append(market)
+        self.known[market.pool] = None
+        self.known[account_id(vamm.address, 1)] = None
+        return market
+
+    def fund(self, owner: str, amount: int) -> None:
+        """Gives tokens (whole) and lets the vault take them."""
+        self.chain.send(self.token, "mint", owner, amount * 10**self.decimals)
+        self.chain.send(self.token, "approve", self.vault.address, NO_LIMIT, sender=owner)
+
+    def push(self, feed: Contract, price: str) -> None:
+        """A new round at `price`, dated in the block that carries it."""
+        whole, _, part = price.partition(".")
+        self.chain.send(feed, "push", int(whole + part.ljust(8, "0")[:8]))
+
+    def add_liquidity(self, market: Market, amount: int, price: str, lp: str | None = None) -> None:
+        """`amount` whole quote becomes LP shares at the next round, at `price`."""
+        owner = lp or self.lp
+        account = account_id(owner)
+        self.deposit(owner, amount)
+        self.send("clearing", "setDelegate", account, market.vamm.address, FUND, sender=owner)
+        self.chain.send(market.vamm, "requestDeposit", account, amount * WAD, sender=owner)
+        self.push(market.feed, price)
+        self.chain.send(market.vamm, "executeDeposit", account)
+
+    # Actions
+
+    def send(self, contract: str, function: str, *values: Any, sender: str | None = None) -> Any:
+        target: Contract = getattr(self, contract)
+        return self.chain.send(target, function, *values, sender=sender)
+
+    def deposit(self, owner: str, amount: int, sub: int = 0) -> bytes:
+        """Whole tokens of the owner into his account; its id."""
+        account = account_id(owner, sub)
+        self.known[account] = None
+        units = amount * 10**self.decimals
+        self.send("vault", "deposit", account, self.token.address, units, sender=owner)
+        return account
+
+    def trade(
+        self,
+        market: Market,
+        owner: str,
+        size: int,
+        sub: int = 0,
+        limit: int | None = None,
+        deadline: int = NO_LIMIT,
+    ) -> dict[str, Any]:
+        account = account_id(owner, sub)
+        worst = (NO_LIMIT if size > 0 else 0) if limit is None else limit
+        return self.chain.send(
+            market.vamm, "trade", account, size, worst, deadline, sender=owner
+        )
+
+    # What must hold
+
+    def check_identity(self) -> int:
+        """V = sum(capital) + sum(pnl) + sum(untouched pnl) + fees + surplus, and V >= capitalTotal; the surplus, WAD."""
+        ids = list(self.known)
+        health = self.chain.batch([self.clearing.at("health", i) for i in ids])
+        stored = self.chain.batch([self.clearing.at("account", i) for i in ids])
+        house = self.clearing.read("house")
+        held = self.vault.read("settlementWad")
+        assert house.capitalTotal == sum(a.capital for a in stored)
+        assert house.profitTotal == sum(max(a.pnl, 0) for a in stored)
+        fees = house.feesPending * 10**12
+        assert held >= house.capitalTotal + fees
+        touched = sum(h.touched.capital + h.touched.pnl for h in health)
+        surplus = int(held - fees - touched)
+        assert surplus >= 0, f"surplus {surplus}"
+        return surplus
+
+
+def topic(signature: str) -> bytes:
+    return keccak(text=signature)
