@@ -21,7 +21,9 @@ interface IOracle {
     error OracleDecimalsChanged(address feed, uint256 decimals, uint256 expected);
     error OracleNotPositive(address feed, int256 answer);
     /// @notice Thrown when a round has no date, or carries the answer of an earlier round.
-    error OracleIncomplete(address feed, uint256 roundId, uint256 answeredInRound, uint256 startedAt, uint256 updatedAt);
+    error OracleIncomplete(
+        address feed, uint256 roundId, uint256 answeredInRound, uint256 startedAt, uint256 updatedAt
+    );
     error OracleFromFuture(address feed, uint256 updatedAt, uint256 nowAt);
     error OracleStale(address feed, uint256 nowAt, uint256 validUntil);
     /// @notice Thrown when the answer is outside the absolute bounds, both in the feed's decimals.

@@ -75,9 +75,7 @@ interface IVAMM {
 
     /// @notice Trades exactly `size` lots. @param size WAD, positive buys.
     /// @param limitPrice Worst price with fee, WAD quote per lot. @param deadline Last second.
-    function trade(AccountId account, int256 size, uint256 limitPrice, uint256 deadline)
-        external
-        returns (Fill memory);
+    function trade(AccountId account, int256 size, uint256 limitPrice, uint256 deadline) external returns (Fill memory);
 
     /// @notice Trades exactly `quote` (without fee). @param quote WAD, positive spends it on a buy, negative sells for it.
     function tradeQuote(AccountId account, int256 quote, uint256 limitPrice, uint256 deadline)

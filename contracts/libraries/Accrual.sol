@@ -52,11 +52,7 @@ library Accrual {
 
     /// @dev Velocity: v' = v + velocity * skew * dt per hour, skew = premium / fullPremium in [-1, 1]; the mean of v and
     /// v' stands for the interval. Returns its area, WAD seconds a day.
-    function _velocity(MarketWords memory s, Terms memory c, int256 premium, uint256 dt)
-        private
-        pure
-        returns (int256)
-    {
+    function _velocity(MarketWords memory s, Terms memory c, int256 premium, uint256 dt) private pure returns (int256) {
         if (c.velocity == 0 && s.velocity == 0) return 0;
         int256 skew = (premium * 1e18 / c.fullPremium).clamp(1e18);
         int256 before = s.velocity * VELOCITY_UNIT;

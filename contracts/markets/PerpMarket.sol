@@ -220,7 +220,8 @@ contract PerpMarket is IPerpMarket, AccessManaged {
 
     /// @dev Seconds since the last accrual in which the feed was alive: none between the old round's end and the new round.
     function _liveSeconds(MarketWords memory s, Price memory price, bool live) internal view returns (uint256) {
-        uint256 end = live && price.updatedAt <= s.validUntil ? block.timestamp : Fixed.min(block.timestamp, s.validUntil);
+        uint256 end =
+            live && price.updatedAt <= s.validUntil ? block.timestamp : Fixed.min(block.timestamp, s.validUntil);
         uint256 dt = end > s.accruedAt ? end - s.accruedAt : 0;
         if (live && price.updatedAt > s.validUntil) {
             dt += block.timestamp - (price.updatedAt > s.accruedAt ? price.updatedAt : s.accruedAt);

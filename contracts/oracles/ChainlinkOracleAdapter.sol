@@ -136,7 +136,9 @@ contract ChainlinkOracleAdapter is IOracle {
     function required() external view returns (Price memory price) {
         price = peek();
         if (price.status == PriceStatus.Ok) return price;
-        if (price.status == PriceStatus.SequencerDown) revert OracleSequencerDown(_sequencer, Rounds.latest(_sequencer).answer);
+        if (price.status == PriceStatus.SequencerDown) {
+            revert OracleSequencerDown(_sequencer, Rounds.latest(_sequencer).answer);
+        }
         if (price.status == PriceStatus.SequencerGrace) {
             uint256 startedAt = Rounds.latest(_sequencer).startedAt;
             revert OracleSequencerGrace(_sequencer, startedAt, startedAt + _grace);
@@ -155,7 +157,9 @@ contract ChainlinkOracleAdapter is IOracle {
         if (since == 0) return 0;
         if (_sequencer != address(0)) {
             Round memory s = Rounds.latest(_sequencer);
-            if (s.id == Rounds.UNREADABLE || s.answer != 0 || s.startedAt == 0 || s.startedAt > block.timestamp) return 0;
+            if (s.id == Rounds.UNREADABLE || s.answer != 0 || s.startedAt == 0 || s.startedAt > block.timestamp) {
+                return 0;
+            }
             if (s.startedAt + _grace > since) since = s.startedAt + _grace;
         }
         return block.timestamp > since ? block.timestamp - since : 0;
@@ -190,14 +194,18 @@ contract ChainlinkOracleAdapter is IOracle {
         if (r.updatedAt > time + _heartbeat) revert OracleRoundTooLate(roundId, r.updatedAt, time + _heartbeat);
         if (uint64(roundId) > 1) {
             // A phase whose round 1 cannot be read does not exist, for all who look at it.
-            if (Rounds.at(_feed, phase << PHASE_OFFSET | 1).id == Rounds.UNREADABLE) revert OracleNoAnswer(_feed, phase << PHASE_OFFSET | 1);
+            if (Rounds.at(_feed, phase << PHASE_OFFSET | 1).id == Rounds.UNREADABLE) {
+                revert OracleNoAnswer(_feed, phase << PHASE_OFFSET | 1);
+            }
             Round memory before = Rounds.at(_feed, roundId - 1);
             if (before.id == Rounds.UNREADABLE) revert OracleNoAnswer(_feed, roundId - 1);
             if (before.updatedAt >= time) revert OracleRoundNotFirst(roundId, roundId - 1, before.updatedAt);
         }
         for (uint256 lower = 1; lower < phase; ++lower) {
             uint256 candidate = _firstRound(lower, time);
-            if (candidate != Rounds.UNREADABLE) revert OracleRoundNotFirst(roundId, candidate, Rounds.at(_feed, candidate).updatedAt);
+            if (candidate != Rounds.UNREADABLE) {
+                revert OracleRoundNotFirst(roundId, candidate, Rounds.at(_feed, candidate).updatedAt);
+            }
         }
         return uint256(r.answer) * _multiplier / _divisor;
     }

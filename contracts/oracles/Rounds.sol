@@ -50,7 +50,11 @@ library Rounds {
     }
 
     /// @dev Not abi.decode: it reverts on short data and dirty words. Only the five words are ever copied.
-    function _read(address feed, bytes4 selector, uint256 argument, uint256 length) private view returns (Round memory r) {
+    function _read(address feed, bytes4 selector, uint256 argument, uint256 length)
+        private
+        view
+        returns (Round memory r)
+    {
         bool ok;
         uint256 size;
         assembly ("memory-safe") {
@@ -63,7 +67,11 @@ library Rounds {
         if (!ok || size < 0xa0 || r.id > type(uint80).max || r.answeredIn > type(uint80).max) r.id = UNREADABLE;
     }
 
-    function _word(address feed, bytes4 selector, uint256 argument, uint256 length) private view returns (uint256 word) {
+    function _word(address feed, bytes4 selector, uint256 argument, uint256 length)
+        private
+        view
+        returns (uint256 word)
+    {
         bool ok;
         uint256 size;
         assembly ("memory-safe") {
