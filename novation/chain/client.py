@@ -167,9 +167,11 @@ def chunks(items: Sequence[T], size: int) -> Iterable[Sequence[T]]:
 
 
 def reason(error: Exception) -> str:
-    """The end of a chain of network errors, where the reason is, on one line."""
+    """What a network error says at its core, on one line and without the URL."""
     text = str(error.args[0] if error.args else error) or type(error).__name__
-    text = re.sub(r"https?://[^\s'\"]+|url: /\S+", lambda url: hide_key(url[0]), text)
+    if core := re.search(r"\[Errno [-\d]+\] ([^'\")]+)", text):
+        return core[1].lower()
+    text = re.sub(r"(for|with) url: \S+|https?://[^\s'\"]+", "", text)
     return " ".join(text.split())[-160:]
 
 
