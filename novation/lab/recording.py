@@ -1,0 +1,168 @@
+"""What a run leaves behind, block by block, and its summary. Money is in WAD quote, exact."""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from novation.units import WAD, show_wad
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What was run. `notes` are sentences that a reader of the numbers must know."""
+
+    label: str
+    source: str
+    synthetic: bool
+    seed: int
+    notes: tuple[str, ...] = ()
+    parameters: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class BlockRow:
+    """One block. Prices are WAD quote per lot, sizes WAD lots, rates WAD, money WAD quote.
+
+    `spot` is the outside market's price, `index` the oracle's last round, `funding` a rate per day
+    that longs pay. `lp_value` is what the pool's shares are worth and were paid out, `lp_held` what
+    the same deposits would be had they stayed where they were.
+    """
+
+    number: int
+    time: int
+    spot: int
+    index: int
+    mid: int
+    premium: int
+    funding: int
+    open_interest: int
+    amm_size: int
+    lp_value: int
+    lp_held: int
+    vault: int
+    capital_total: int
+    profit_total: int
+    fees_pending: int
+    account_capital: int
+    account_pnl: int
+    untouched_pnl: int
+    surplus: int
+    transactions: int
+
+
+@dataclass(frozen=True)
+class Fill:
+    """A trade on the vAMM. `size` is positive when the trader bought; `price` without fee."""
+
+    time: int
+    trader: str
+    size: int
+    price: int
+    fee: int
+
+
+@dataclass
+class Recording:
+    scenario: Scenario
+    rows: list[BlockRow] = field(default_factory=list)
+    fills: list[Fill] = field(default_factory=list)
+    gas: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    reverts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """By kind of call and name of the error."""
+    seconds: dict[str, float] = field(default_factory=dict)
+    """How long each part of the run took."""
+
+    def column(self, name: str) -> list[int]:
+        return [getattr(row, name) for row in self.rows]
+
+
+COLUMNS = tuple(f.name for f in fields(BlockRow))
+
+
+def percentile(values: Sequence[int], percent: int) -> int:
+    """The smallest of the values that at least `percent` in a hundred do not exceed."""
+    ordered = sorted(values)
+    return ordered[max(-(-len(ordered) * percent // 100) - 1, 0)]
+
+
+def gas_table(recording: Recording) -> dict[str, dict[str, int]]:
+    return {
+        kind: {
+            "count": len(used),
+            "p50": percentile(used, 50),
+            "p90": percentile(used, 90),
+            "max": max(used),
+        }
+        for kind, used in sorted(recording.gas.items())
+    }
+
+
+def summary(recording: Recording) -> dict[str, Any]:
+    """summary.json. Amounts are decimal text in quote or lots, times seconds since 1970."""
+    scenario, rows = recording.scenario, recording.rows
+    if not rows:
+        raise ValueError("nothing was recorded")
+    first, last = rows[0], rows[-1]
+    return {
+        "schema": SCHEMA,
+        "scenario": {
+            "label": scenario.label,
+            "source": scenario.source,
+            "synthetic": scenario.synthetic,
+            "seed": scenario.seed,
+            "notes": list(scenario.notes),
+            "start": first.time,
+            "end": last.time,
+        },
+        "parameters": scenario.parameters,
+        "totals": totals(recording),
+        "index": {
+            "first": show_wad(first.index),
+            "last": show_wad(last.index),
+            "low": show_wad(min(recording.column("index"))),
+            "high": show_wad(max(recording.column("index"))),
+        },
+        "lp": {
+            "held": show_wad(last.lp_held),
+            "value": show_wad(last.lp_value),
+            "ratio": ratio(last.lp_value, last.lp_held),
+        },
+        "gas": gas_table(recording),
+        "conservation": {
+            "blocksChecked": len(rows),
+            "violations": 0,
+            "surplusLow": show_wad(min(recording.column("surplus"))),
+            "surplusHigh": show_wad(max(recording.column("surplus"))),
+            "vault": show_wad(last.vault),
+            "capitalTotal": show_wad(last.capital_total),
+            "profitTotal": show_wad(last.profit_total),
+        },
+        "seconds": {name: round(value, 1) for name, value in recording.seconds.items()},
+    }
+
+
+def totals(recording: Recording) -> dict[str, Any]:
+    fills = recording.fills
+    volume = sum(abs(f.size) * f.price // WAD for f in fills)
+    kinds = Counter(f.trader for f in fills)
+    return {
+        "blocks": len(recording.rows),
+        "transactions": sum(len(used) for used in recording.gas.values()),
+        "fills": len(fills),
+        "fillsByTrader": dict(sorted(kinds.items())),
+        "volume": show_wad(volume),
+        "fees": show_wad(sum(f.fee for f in fills)),
+        "openInterestHigh": show_wad(max(recording.column("open_interest"))),
+        "reverted": sum(recording.reverts.values()),
+        "reverts": {
+            f"{kind}: {error}": count for (kind, error), count in recording.reverts.most_common()
+        },
+    }
+
+
+def ratio(part: int, whole: int) -> str | None:
+    """Four decimals, rounded down; None when there is no whole."""
+    return show_wad(part * 10_000 // whole * (WAD // 10_000)) if whole > 0 else None

@@ -1,0 +1,174 @@
+"""What each kind of trader decides. No chain."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from novation.lab.traders import (
+    Close,
+    Kind,
+    LpSeen,
+    LpStep,
+    Seen,
+    Trade,
+    Traits,
+    Trend,
+    arbitrage,
+    collect_funding,
+    draw_traits,
+    follow_trend,
+    full_size,
+    provide,
+    stop_loss,
+    trade_noise,
+)
+from novation.units import PPM, WAD
+
+CALM = Seen(
+    time=1000,
+    spot=200 * WAD,
+    index=200 * WAD,
+    mid=200 * WAD,
+    reserve=50_000 * WAD,
+    premium=0,
+    funding=0,
+    fee=WAD // 2000,
+    size=0,
+    equity=10_000 * WAD,
+    free=10_000 * WAD,
+)
+TRAITS = Traits(leverage=2 * PPM, stop=80_000, slippage=5_000, appetite=10**15)
+
+
+def at_premium(premium: int, **more: int) -> Seen:
+    return replace(CALM, premium=premium, mid=CALM.index * (WAD + premium) // WAD, **more)
+
+
+def test_full_size_is_equity_at_the_traders_leverage():
+    assert full_size(TRAITS, CALM) == 100 * WAD
+    assert full_size(TRAITS, replace(CALM, equity=-5 * WAD)) == 0
+
+
+@pytest.mark.parametrize("signal", [0.02, -0.02])
+def test_trend_trader_goes_with_the_trend(signal):
+    order = follow_trend(TRAITS, signal, CALM)
+    assert isinstance(order, Trade)
+    assert (order.size > 0) == (signal > 0)
+    assert (order.limit > CALM.mid) == (signal > 0)
+    assert abs(order.size) <= full_size(TRAITS, CALM)
+
+
+def test_trend_trader_without_a_trend_does_nothing():
+    assert follow_trend(TRAITS, 0.0005, CALM) is None
+
+
+def test_signal_is_positive_while_the_price_rises_and_the_reverse():
+    up, down = Trend(3600), Trend(3600)
+    for minute in range(30):
+        rising = up.signal(60 * minute + 60, (200 + minute) * WAD)
+        falling = down.signal(60 * minute + 60, (200 - minute) * WAD)
+    assert rising > 0 > falling
+
+
+def test_noise_is_the_same_for_a_seed():
+    orders = [trade_noise(TRAITS, CALM, np.random.default_rng(3)) for _ in range(2)]
+    assert orders[0] == orders[1]
+
+
+def test_noise_goes_either_way_and_comes_out_again():
+    draw = np.random.default_rng(1)
+    sizes = [o.size for _ in range(200) if isinstance(o := trade_noise(TRAITS, CALM, draw), Trade)]
+    assert min(sizes) < 0 < max(sizes)
+    holding = replace(CALM, size=50 * WAD)
+    assert any(isinstance(trade_noise(TRAITS, holding, draw), Close) for _ in range(20))
+
+
+@pytest.mark.parametrize("premium", [WAD // 200, -WAD // 200])
+def test_arbitrageur_pushes_the_mid_toward_the_index_but_not_past_it(premium):
+    rich = replace(at_premium(premium), equity=10**7 * WAD, free=10**7 * WAD)
+    order = arbitrage(TRAITS, rich)
+    assert isinstance(order, Trade)
+    assert (order.size < 0) == (premium > 0)
+    after = rich.mid * rich.reserve**2 // (rich.reserve - order.size) ** 2
+    assert abs(after - rich.index) < abs(rich.mid - rich.index)
+    assert (after > rich.index) == (premium > 0)
+
+
+@pytest.mark.parametrize("premium", [WAD // 1000, -WAD // 1000, 0])
+def test_arbitrageur_leaves_what_does_not_pay_the_fee(premium):
+    assert arbitrage(TRAITS, at_premium(premium)) is None
+
+
+def test_arbitrageur_stays_within_his_own_leverage():
+    held = at_premium(-WAD // 50, size=100 * WAD)
+    assert arbitrage(TRAITS, held) is None
+
+
+@pytest.mark.parametrize("funding", [WAD // 200, -WAD // 200])
+def test_basis_trader_takes_the_side_that_is_paid(funding):
+    order = collect_funding(TRAITS, replace(CALM, funding=funding))
+    assert isinstance(order, Trade)
+    assert (order.size < 0) == (funding > 0)
+
+
+def test_basis_trader_leaves_when_nothing_is_paid_any_more():
+    assert collect_funding(TRAITS, replace(CALM, size=-50 * WAD, funding=10**14)) == Close(
+        CALM.mid * (PPM + TRAITS.slippage) // PPM
+    )
+    assert collect_funding(TRAITS, replace(CALM, size=-50 * WAD, funding=WAD // 2000)) is None
+    assert collect_funding(TRAITS, CALM) is None
+
+
+@pytest.mark.parametrize("size", [600 * WAD, -600 * WAD])
+def test_everyone_closes_when_margin_is_nearly_gone(size):
+    thin = replace(CALM, size=size, equity=9_000 * WAD)
+    for order in (
+        stop_loss(TRAITS, thin),
+        follow_trend(TRAITS, 0.05, thin),
+        trade_noise(TRAITS, thin, np.random.default_rng(1)),
+        arbitrage(TRAITS, thin),
+        collect_funding(TRAITS, thin),
+    ):
+        assert isinstance(order, Close)
+        assert (order.limit > thin.mid) == (size < 0)
+
+
+def test_one_order_moves_the_mid_only_so_far():
+    whale = replace(CALM, equity=10**9 * WAD, free=10**9 * WAD)
+    order = follow_trend(TRAITS, 0.05, whale)
+    assert isinstance(order, Trade)
+    after = whale.mid * whale.reserve**2 // (whale.reserve - order.size) ** 2
+    assert after < whale.mid * 1_0035 // 1_0000
+
+
+def test_nobody_grows_a_position_without_free_collateral():
+    assert follow_trend(TRAITS, 0.05, replace(CALM, free=0)) is None
+
+
+STAYS = LpSeen(1000 * WAD, 1000 * WAD, 0, False, False, False)
+
+
+def test_lp_asks_for_his_money_after_the_loss_he_bears():
+    draw = np.random.default_rng(1)
+    traits = replace(TRAITS, appetite=WAD // 10)
+    assert provide(traits, replace(STAYS, value=899 * WAD), draw) is LpStep.ASK
+    assert provide(traits, replace(STAYS, value=950 * WAD), np.random.default_rng(1)) is None
+
+
+def test_lp_takes_his_money_when_it_is_ready_and_not_before():
+    draw = np.random.default_rng(1)
+    waiting = replace(STAYS, withdrawing=True)
+    assert provide(TRAITS, waiting, draw) is None
+    assert provide(TRAITS, replace(waiting, ready=True), draw) is LpStep.TAKE
+    entering = replace(STAYS, value=0, depositing=True, ready=True)
+    assert provide(TRAITS, entering, draw) is LpStep.MINT
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_traits_are_drawn_from_the_seed_and_differ_between_traders(kind):
+    draw = np.random.default_rng(9)
+    first, second = draw_traits(kind, draw), draw_traits(kind, draw)
+    assert first == draw_traits(kind, np.random.default_rng(9))
+    assert first != second
+    assert first.leverage >= PPM
