@@ -1,9 +1,9 @@
 """The whole protocol on a private Anvil: what every test of more than one contract starts from."""
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from typing import Any
-
-from eth_utils.crypto import keccak
 
 from novation.chain.contract import Contract
 from novation.units import WAD
@@ -89,7 +89,7 @@ class Market:
 
 @dataclass
 class World:
-    """Roles: `admin` holds every role without delay; `lp`, `trader`, `other` and `stranger` have tokens."""
+    """`admin` holds every role without delay; `lp`, `trader`, `other`, `stranger` have tokens."""
 
     chain: LocalChain
     decimals: int
@@ -220,14 +220,55 @@ class World:
     ) -> dict[str, Any]:
         account = account_id(owner, sub)
         worst = (NO_LIMIT if size > 0 else 0) if limit is None else limit
-        return self.chain.send(
-            market.vamm, "trade", account, size, worst, deadline, sender=owner
-        )
+        return self.chain.send(market.vamm, "trade", account, size, worst, deadline, sender=owner)
+
+    def close(self, market: Market, owner: str, sub: int = 0) -> dict[str, Any]:
+        account = account_id(owner, sub)
+        worst = 0 if self.size(account, market) > 0 else NO_LIMIT
+        return self.chain.send(market.vamm, "close", account, worst, NO_LIMIT, sender=owner)
+
+    def withdraw(
+        self,
+        owner: str,
+        amount: int,
+        sub: int = 0,
+        touch: list[bytes] | None = None,
+        min_release: int = WAD,
+    ) -> dict[str, Any]:
+        """Token units of the settlement token, to the owner."""
+        values = (account_id(owner, sub), self.token.address, amount, owner)
+        return dict(self.send("vault", "withdraw", *values, touch or [], min_release, sender=owner))
+
+    def touch(self, *accounts: bytes) -> None:
+        self.send("clearing", "touch", list(accounts))
+
+    # Reads
+
+    def account(self, account: bytes) -> Any:
+        return self.clearing.read("account", account)
+
+    def health(self, account: bytes) -> Any:
+        return self.clearing.read("health", account).h
+
+    def size(self, account: bytes, market: Market) -> int:
+        return int(self.clearing.read("sizeOf", account, market.number))
+
+    def view(self, market: Market) -> Any:
+        return market.perp.read("peek")
+
+    @contextmanager
+    def isolated(self) -> Iterator["World"]:
+        """A copy whose chain is put back at the end."""
+        with self.chain.isolated():
+            yield replace(self, markets=list(self.markets), known=dict(self.known))
 
     # What must hold
 
     def check_identity(self) -> int:
-        """V = sum(capital) + sum(pnl) + sum(untouched pnl) + fees + surplus, and V >= capitalTotal; the surplus, WAD."""
+        """V = sum(capital) + sum(pnl) + sum(untouched pnl) + fees + surplus, and V >= capitalTotal.
+
+        Returns the surplus, WAD, which is never negative.
+        """
         ids = list(self.known)
         health = self.chain.batch([self.clearing.at("health", i) for i in ids])
         stored = self.chain.batch([self.clearing.at("account", i) for i in ids])
@@ -241,7 +282,3 @@ class World:
         surplus = int(held - fees - touched)
         assert surplus >= 0, f"surplus {surplus}"
         return surplus
-
-
-def topic(signature: str) -> bytes:
-    return keccak(text=signature)
