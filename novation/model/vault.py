@@ -1,0 +1,249 @@
+"""MarginVault in exact integers: tokens held, other collateral, caps, and what collateral counts.
+
+Token amounts have the token's decimals; values are WAD quote. The clearing house's part is behind
+`Clearing`; the vault's own changes are undone when that refuses.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from novation.model.errors import Refused
+from novation.model.oracle import Price, PriceStatus
+from novation.units import PPM, WAD
+
+MAX_SLOTS = 8
+MAX_DECIMALS = 18
+MIN_HAIRCUT, MAX_HAIRCUT = 10_000, 900_000
+MIN_SCALE, MAX_SCALE = 1_000, 10**12
+TERMS_RAMP = 86_400
+WITHDRAW = 2
+CAPITAL_BITS = 2**96 - 1
+OWNER_SHIFT = 96
+
+
+class VaultError(Refused):
+    """The vault refused."""
+
+
+class Clearing(Protocol):
+    """What the vault asks of the clearing house. Accounts are the 32-byte name as a number."""
+
+    def credit(self, account: int, amount: int) -> None: ...
+    def debit(self, account: int, amount: int, touch: Sequence[int], min_release: int) -> None: ...
+    def set_collateral(self, account: int, held: bool, check: bool) -> None: ...
+    def is_authorised(self, account: int, who: int, permission: int) -> bool: ...
+
+
+@dataclass
+class Collateral:
+    """One slot. `price` is what the slot's oracle says now."""
+
+    token: str
+    decimals: int
+    haircut: int
+    haircut_scale: int
+    cap: int
+    price: Callable[[], Price]
+    held: int = 0
+    last_price: int = 0
+    from_haircut: int = 0
+    from_scale: int = 0
+    end_at: int = 0
+
+    def terms_at(self, now: int) -> tuple[int, int]:
+        """Haircut and scale for maintenance: linear from the old terms until `end_at`."""
+        if now >= self.end_at:
+            return self.haircut, self.haircut_scale
+        left = self.end_at - now
+        return (
+            (self.from_haircut * left + self.haircut * (TERMS_RAMP - left)) // TERMS_RAMP,
+            (self.from_scale * left + self.haircut_scale * (TERMS_RAMP - left)) // TERMS_RAMP,
+        )
+
+    def value_of(self, amount: int, now: int) -> tuple[int, int]:
+        """Maintenance and initial value of `amount` token units."""
+        price = self.price()
+        live = price.status is PriceStatus.OK
+        value = amount * (price.value if live else self.last_price) // 10**self.decimals
+        haircut, scale = self.terms_at(now)
+        maintenance = counted_down(value, haircut if live else 2 * haircut, scale)
+        if not live:
+            return maintenance, 0
+        return maintenance, min(maintenance, counted_down(value, self.haircut, self.haircut_scale))
+
+    def poke(self) -> None:
+        """Keeps the last good price."""
+        price = self.price()
+        if price.status is PriceStatus.OK:
+            self.last_price = price.value
+
+
+def counted_down(value: int, haircut: int, scale: int) -> int:
+    """V * (1 - h * (1 + V / S)), V at most where that is greatest; never more than V.
+
+    `value` WAD quote, `haircut` ppm, `scale` whole quote.
+    """
+    if haircut >= PPM:
+        return 0
+    scale_wad = scale * WAD
+    value = min(value, scale_wad * (PPM - haircut) // (2 * haircut))
+    return value * ((PPM - haircut) * scale_wad - haircut * value) // (PPM * scale_wad)
+
+
+@dataclass
+class MarginVault:
+    settlement_token: str
+    settlement_decimals: int
+    clearing: Clearing
+    now: int = 0
+    settlement_held: int = 0
+    collateral: dict[str, Collateral] = field(default_factory=dict)
+    balances: dict[tuple[int, str], int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _check_decimals(self.settlement_token, self.settlement_decimals)
+
+    @property
+    def settlement_scale(self) -> int:
+        """WAD quote per unit of the settlement token."""
+        return int(10 ** (MAX_DECIMALS - self.settlement_decimals))
+
+    @property
+    def settlement_cap(self) -> int:
+        return CAPITAL_BITS // self.settlement_scale
+
+    def settlement_wad(self) -> int:
+        return self.settlement_held * self.settlement_scale
+
+    def collateral_of(self, account: int, token: str) -> int:
+        self._slot(token)
+        return self.balances.get((account, token), 0)
+
+    def collateral_value(self, account: int) -> tuple[int, int]:
+        """(maintenance, initial) of all other collateral of the account."""
+        values = [
+            slot.value_of(self.balances.get((account, token), 0), self.now)
+            for token, slot in self.collateral.items()
+        ]
+        return sum(m for m, _ in values), sum(i for _, i in values)
+
+    def deposit(self, account: int, token: str, amount: int) -> None:
+        if amount == 0:
+            raise VaultError("VaultZeroAmount")
+        if account >> OWNER_SHIFT == 0:
+            raise VaultError("VaultNoOwner", account=account)
+        if token == self.settlement_token:
+            total, cap = self.settlement_held + amount, self.settlement_cap
+            if total > cap:
+                raise VaultError("VaultCapExceeded", token=token, total=total, cap=cap)
+            self.clearing.credit(account, amount * self.settlement_scale)
+            self.settlement_held = total
+            return
+        slot = self._slot(token)
+        total = slot.held + amount
+        if total > slot.cap:
+            raise VaultError("VaultCapExceeded", token=token, total=total, cap=slot.cap)
+        self.clearing.set_collateral(account, True, False)
+        slot.held = total
+        self.balances[account, token] = self.balances.get((account, token), 0) + amount
+        slot.poke()
+
+    def withdraw(
+        self,
+        account: int,
+        token: str,
+        amount: int,
+        caller: int,
+        to: int,
+        touch: Sequence[int] = (),
+        min_release: int = WAD,
+    ) -> None:
+        if amount == 0:
+            raise VaultError("VaultZeroAmount")
+        owner = account >> OWNER_SHIFT
+        if caller != owner and not (
+            to == owner and self.clearing.is_authorised(account, caller, WITHDRAW)
+        ):
+            raise VaultError("VaultNotAuthorised", account=account, caller=caller)
+        if token == self.settlement_token:
+            held = self.settlement_held
+            if amount > held:
+                raise _too_low(account, token, held, amount)
+            self.clearing.debit(account, amount * self.settlement_scale, touch, min_release)
+            self.settlement_held = held - amount
+            return
+        self._withdraw_collateral(account, token, amount)
+
+    def _withdraw_collateral(self, account: int, token: str, amount: int) -> None:
+        slot = self._slot(token)
+        balance = self.balances.get((account, token), 0)
+        if amount > balance:
+            raise _too_low(account, token, balance, amount)
+        last_price = slot.last_price
+        self.balances[account, token] = balance - amount
+        slot.held -= amount
+        slot.poke()
+        still = any(b for (owner, _), b in self.balances.items() if owner == account)
+        try:
+            self.clearing.set_collateral(account, still, True)
+        except Exception:
+            self.balances[account, token] = balance
+            slot.held += amount
+            slot.last_price = last_price
+            raise
+
+    def poke(self, token: str) -> None:
+        self._slot(token).poke()
+
+    def list_collateral(self, slot: Collateral) -> None:
+        if slot.token == self.settlement_token or slot.token in self.collateral:
+            raise VaultError("VaultAlreadyListed", token=slot.token)
+        if len(self.collateral) == MAX_SLOTS:
+            raise VaultError("VaultSlotsFull", slots=MAX_SLOTS)
+        _check_terms(slot.haircut, slot.haircut_scale)
+        _check_decimals(slot.token, slot.decimals)
+        slot.from_haircut, slot.from_scale = slot.haircut, slot.haircut_scale
+        slot.poke()
+        self.collateral[slot.token] = slot
+
+    def set_collateral_terms(self, token: str, haircut: int, haircut_scale: int, cap: int) -> None:
+        _check_terms(haircut, haircut_scale)
+        slot = self._slot(token)
+        if (haircut, haircut_scale) != (slot.haircut, slot.haircut_scale):
+            slot.from_haircut, slot.from_scale = slot.terms_at(self.now)
+            slot.haircut, slot.haircut_scale = haircut, haircut_scale
+            slot.end_at = self.now + TERMS_RAMP
+        slot.cap = cap
+
+    def tighten_cap(self, token: str, cap: int) -> None:
+        slot = self._slot(token)
+        if cap >= slot.cap:
+            raise VaultError("VaultNotTighter", current=slot.cap, proposed=cap)
+        slot.cap = cap
+
+    def _slot(self, token: str) -> Collateral:
+        if token not in self.collateral:
+            raise VaultError("VaultUnknownToken", token=token)
+        return self.collateral[token]
+
+
+def _too_low(account: int, token: str, balance: int, amount: int) -> VaultError:
+    return VaultError(
+        "VaultBalanceTooLow", account=account, token=token, balance=balance, amount=amount
+    )
+
+
+def _check_terms(haircut: int, scale: int) -> None:
+    for name, value, least, most in (
+        ("haircut", haircut, MIN_HAIRCUT, MAX_HAIRCUT),
+        ("haircutScale", scale, MIN_SCALE, MAX_SCALE),
+    ):
+        if not least <= value <= most:
+            bound = least if value < least else most
+            raise VaultError("VaultOutOfBounds", field=name, value=value, bound=bound)
+
+
+def _check_decimals(token: str, decimals: int) -> None:
+    if decimals > MAX_DECIMALS:
+        raise VaultError("VaultDecimals", token=token, decimals=decimals, maximum=MAX_DECIMALS)
