@@ -63,7 +63,8 @@ def test_exception_leaves_no_process():
         with chain:
             raise ZeroDivisionError
 
-    pytest.raises(ZeroDivisionError, fail)
+    with pytest.raises(ZeroDivisionError):
+        fail()
     assert gone(chain.process.pid)
 
 
