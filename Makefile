@@ -19,7 +19,7 @@ test: build ## run the tests on a local chain (ARGS="-k funding")
 	$(env) pytest $(ARGS)
 
 gas: build ## measure gas per operation into out/gas.json
-	$(env) python benchmarks/gas.py
+	$(env) python -m benchmarks.gas
 
 lint: setup ## look for mistakes in the Python
 	$(env) ruff check

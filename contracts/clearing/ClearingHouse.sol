@@ -10,7 +10,8 @@ import {Sides} from "../libraries/Sides.sol";
 import {MarginMath} from "../risk/MarginMath.sol";
 import {AccountId, AccountIds} from "../types/AccountId.sol";
 import {Account, AmountOverflow, Health, House, Leg, Position, Words} from "../types/Ledger.sol";
-import {MarketState, MarketView} from "../types/Market.sol";
+import {IndexView, MarketState, MarketView} from "../types/Market.sol";
+import {MarketNow} from "../types/MarketNow.sol";
 import {Ledger} from "./Ledger.sol";
 
 /// @title ClearingHouse: refuses legs that do not balance, books the rest, and checks margin once per account.
@@ -71,10 +72,10 @@ contract ClearingHouse is Ledger, AccessManaged, Multicallable {
     function accrueFor(uint256 market, AccountId a, AccountId b)
         external
         locked
-        returns (MarketView memory m, int256 sizeA, int256 sizeB)
+        returns (IndexView memory m, int256 sizeA, int256 sizeB)
     {
-        m = _accrue(market);
-        (sizeA, sizeB) = (_sizeNow(a, market, m), _sizeNow(b, market, m));
+        MarketNow memory w = _market(market).accrue();
+        (m, sizeA, sizeB) = (w.quoted(), _sizeNow(a, market, w), _sizeNow(b, market, w));
     }
 
     /// @inheritdoc IClearingHouse
@@ -483,14 +484,20 @@ contract ClearingHouse is Ledger, AccessManaged, Multicallable {
 
     /// @inheritdoc IClearingHouse
     function sizeOf(AccountId id, uint256 market) external view unlockedView returns (int256) {
-        return _sizeNow(id, market, _market(market).peek());
+        MarketView memory m = _market(market).peek();
+        Position memory p = Words.position(positions[id][market]);
+        _convert(market, m.epoch[Sides.sideOf(p.units)], p);
+        return Sides.sizeOf(m, p.units);
     }
 
     /// @dev Size after a touch, without the dust rule (which would move `m`).
-    function _sizeNow(AccountId id, uint256 market, MarketView memory m) internal view returns (int256) {
-        Position memory p = Words.position(positions[id][market]);
-        _convert(market, m, p);
-        return Sides.sizeOf(m, p.units);
+    function _sizeNow(AccountId id, uint256 market, MarketNow memory m) internal view returns (int256) {
+        uint256 word = positions[id][market];
+        if (word == 0) return 0;
+        Position memory p = Words.position(word);
+        uint256 side = Sides.sideOf(p.units);
+        _convert(market, m.epochOf(side), p);
+        return Sides.sizeAt(p.units, m.unitsOf(side), m.openInterest());
     }
 
     /// @inheritdoc IClearingHouse

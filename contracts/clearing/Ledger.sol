@@ -66,7 +66,7 @@ abstract contract Ledger is IClearingHouse {
     // Markets
 
     function _accrue(uint256 market) internal returns (MarketView memory) {
-        return _market(market).accrue();
+        return _market(market).accrue().unpack();
     }
 
     function _market(uint256 market) internal view returns (IPerpMarket) {
@@ -102,10 +102,10 @@ abstract contract Ledger is IClearingHouse {
 
     // Touch
 
-    /// @dev Takes a position through the epochs that ended since its last touch; its profit in them.
-    function _convert(uint256 market, MarketView memory m, Position memory p) internal view returns (int256 pnl) {
-        uint256 side = Sides.sideOf(p.units);
-        while (p.units != 0 && p.epoch != m.epoch[side]) {
+    /// @dev Takes a position through the epochs that ended since its last touch, to its side's `epoch`; its profit in them.
+    function _convert(uint256 market, uint256 epoch, Position memory p) internal view returns (int256 pnl) {
+        while (p.units != 0 && p.epoch != epoch) {
+            uint256 side = Sides.sideOf(p.units);
             (int256 k, uint256 ratio) = _market(market).epochEnd(side, p.epoch);
             pnl += Sides.profit(p, k);
             p.units = p.units * int256(ratio) / int256(Sides.RATIO_SCALE);
@@ -121,9 +121,9 @@ abstract contract Ledger is IClearingHouse {
         view
         returns (int256 pnl, bool shrunk)
     {
-        pnl = _convert(market, m, p);
-        if (p.units == 0) return (pnl, false);
         uint256 side = Sides.sideOf(p.units);
+        pnl = _convert(market, m.epoch[side], p);
+        if (p.units == 0) return (pnl, false);
         pnl += Sides.profit(p, m.k[side]);
         p.k = m.k[side];
         uint256 size = Sides.sizeOf(m, p.units).abs();

@@ -3,7 +3,7 @@ pragma solidity 0.8.37;
 
 import {AccountId} from "../types/AccountId.sol";
 import {Account, Health, House, Leg, Position} from "../types/Ledger.sol";
-import {MarketState, MarketView} from "../types/Market.sol";
+import {IndexView, MarketState} from "../types/Market.sol";
 
 /// @notice The one writer of the ledger: accounts, positions, who may speak for whom, and which venues may propose legs.
 /// @dev Capital is senior: settlement tokens held always cover `capitalTotal` and pending fees. Profit is junior: it
@@ -86,7 +86,7 @@ interface IClearingHouse {
     /// @return m The market now. @return sizeA Of `a`, WAD lots, positive when long. @return sizeB Of `b`.
     function accrueFor(uint256 market, AccountId a, AccountId b)
         external
-        returns (MarketView memory m, int256 sizeA, int256 sizeB);
+        returns (IndexView memory m, int256 sizeA, int256 sizeB);
 
     /// @notice Books legs a venue proposes, all or none, then checks the margin of each account once.
     /// @dev Order: accrue, touch every account, trade legs, losses eat capital, transfers, market, margin.

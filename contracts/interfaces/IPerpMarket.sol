@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {MarketState, MarketView} from "../types/Market.sol";
+import {MarketNow} from "../types/MarketNow.sol";
 import {MarketWords} from "../types/MarketWords.sol";
 import {RiskParams} from "../types/RiskParams.sol";
 
@@ -52,7 +53,7 @@ interface IPerpMarket {
     error MarketNoPrice(uint256 status);
 
     /// @notice Brings index, averages, funding and side indices to this block and returns the result.
-    function accrue() external returns (MarketView memory);
+    function accrue() external returns (MarketNow memory);
 
     /// @notice What `accrue` would return now. Does not write; not shut by the lock (it reads nothing that a call could half-write).
     function peek() external view returns (MarketView memory);

@@ -22,11 +22,16 @@ library Sides {
 
     /// @notice Size in lots of `units`, rounded toward zero; the sign is that of the units.
     function sizeOf(MarketView memory m, int256 units) internal pure returns (int256) {
-        if (units == 0) return 0;
-        uint256 n = m.units[sideOf(units)];
-        if (n == 0) return 0;
-        int256 size = int256(Fixed.abs(units) * m.openInterest / n);
-        return units < 0 ? -size : size;
+        return sizeAt(units, m.units[sideOf(units)], m.openInterest);
+    }
+
+    /// @notice As `sizeOf`, on a side of `n` units at open interest `o`.
+    function sizeAt(int256 units, uint256 n, uint256 o) internal pure returns (int256) {
+        if (units == 0 || n == 0) return 0;
+        // units 96, o 80 and the result 176 bits: nothing overflows.
+        unchecked {
+            return units < 0 ? -int256(uint256(-units) * o / n) : int256(uint256(units) * o / n);
+        }
     }
 
     /// @notice Units that `size` lots (unsigned) are worth on `side`: 1 to 1 on an empty side.

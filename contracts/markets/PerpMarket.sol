@@ -9,6 +9,7 @@ import {Fixed} from "../libraries/Fixed.sol";
 import {Sides} from "../libraries/Sides.sol";
 import {RiskBounds} from "../risk/RiskBounds.sol";
 import {MarketState, MarketView, Price, PriceStatus} from "../types/Market.sol";
+import {MarketCaps, MarketNow, MarketNowLib, MarketRisk} from "../types/MarketNow.sol";
 import {MarketWords, MarketWordsLib} from "../types/MarketWords.sol";
 import {RiskParams} from "../types/RiskParams.sol";
 
@@ -23,6 +24,7 @@ contract PerpMarket is IPerpMarket, AccessManaged {
     uint256 internal constant FLOOR_INVERSE = 1000;
     uint256 internal constant MAX_UNITS = 1 << 79;
     int256 internal constant MAX_PREMIUM = type(int32).max;
+    uint256 internal constant SEEN_BIT = 1 << 255;
 
     address public immutable clearing;
     address public immutable oracle;
@@ -34,30 +36,6 @@ contract PerpMarket is IPerpMarket, AccessManaged {
     uint256 internal immutable SETTLEMENT_WINDOW;
     bool internal immutable ISOLATED;
 
-    /// @dev imr 24 | mmrFrom 24 | mmrTo 24 | rampStart 32 | rampSeconds 24 | profitWeight 24 | velocity 24 | state 8
-    /// | minNotional 16 | sizeScale 56 = 256 bits
-    struct Rates {
-        uint24 imr;
-        uint24 mmrFrom;
-        uint24 mmrTo;
-        uint32 rampStart;
-        uint24 rampSeconds;
-        uint24 profitWeight;
-        uint24 velocity;
-        MarketState state;
-        uint16 minNotional;
-        uint56 sizeScale;
-    }
-
-    /// @dev depth 80 | openInterestCap 80 | accountCap 48 | fundingCap 24 | interestRate 24 = 256 bits
-    struct Caps {
-        uint80 depth;
-        uint80 openInterestCap;
-        uint48 accountCap;
-        uint24 fundingCap;
-        uint24 interestRate;
-    }
-
     struct EpochEnd {
         int128 k;
         uint128 ratio;
@@ -67,10 +45,12 @@ contract PerpMarket is IPerpMarket, AccessManaged {
     uint256 internal rates;
     uint256 internal indices;
     uint256 internal sides;
-    Rates internal risk;
-    Caps internal caps;
+    MarketRisk internal risk;
+    MarketCaps internal caps;
     uint256 internal settlementAt;
     mapping(uint256 side => mapping(uint256 epoch => EpochEnd)) internal epochs;
+    /// @dev In a transaction that accrued: updatedAt and whether live of its price, as in MarketNow, and SEEN_BIT.
+    uint256 internal transient seenPrice;
 
     modifier onlyClearing() {
         if (msg.sender != clearing) revert MarketOnlyClearing(msg.sender);
@@ -103,7 +83,8 @@ contract PerpMarket is IPerpMarket, AccessManaged {
         s.index = s.strict = s.short = price.value;
         s.accruedAt = block.timestamp;
         s.validUntil = price.validUntil;
-        _store(s);
+        (prices, rates) = (s.prices(), s.rates());
+        emit MarketSet(prices, rates, 0, 0);
         risk.mmrFrom = risk.mmrTo = p.mmr;
         _setParams(p);
     }
@@ -111,58 +92,92 @@ contract PerpMarket is IPerpMarket, AccessManaged {
     // The clearing house's calls
 
     /// @inheritdoc IPerpMarket
-    function accrue() external onlyClearing returns (MarketView memory) {
+    function accrue() external onlyClearing returns (MarketNow memory) {
         return _accrue();
     }
 
-    function _accrue() internal returns (MarketView memory) {
-        MarketWords memory s = _load();
-        Rates memory r = risk;
-        Caps memory c = caps;
-        if (r.state >= MarketState.Settling) {
-            if (r.state == MarketState.Settling && block.timestamp >= settlementAt + SETTLEMENT_WINDOW) {
-                r.state = risk.state = MarketState.Closed;
-                _rollBoth(s);
-                _store(s);
-                emit StateSet(MarketState.Closed);
+    function _accrue() internal returns (MarketNow memory w) {
+        w = _stored();
+        uint256 seen = seenPrice;
+        if (w.state() >= MarketState.Settling) {
+            _closeWhenDue(w);
+            seen = _seen(_fixedPrice(w.index()));
+        } else if (seen == 0) {
+            // The oracle repeats its price for the rest of the transaction: a second accrual would change nothing.
+            Price memory price = IOracle(oracle).read();
+            seen = _seen(price);
+            seenPrice = seen | SEEN_BIT;
+            if (_advance(w, price)) {
+                (prices, rates, indices, sides) = (w.prices, w.rates, w.indices, w.sides);
+                emit MarketSet(w.prices, w.rates, w.indices, w.sides);
             }
-            return _view(s, r, c, _fixedPrice(s));
         }
-        Price memory price = IOracle(oracle).read();
-        if (_advance(s, r, c, price)) _store(s);
-        return _view(s, r, c, price);
+        w.seen = _complete(w.risk, seen & ~SEEN_BIT);
+    }
+
+    /// @dev Ends the settlement window: positions have size 0 from then on.
+    function _closeWhenDue(MarketNow memory w) internal {
+        if (w.state() == MarketState.Closed || block.timestamp < settlementAt + SETTLEMENT_WINDOW) return;
+        risk.state = MarketState.Closed;
+        MarketWords memory s = _unpacked(w);
+        _rollBoth(s);
+        _pack(w, s);
+        w.risk = risk.word();
+        (rates, sides) = (w.rates, w.sides);
+        emit MarketSet(w.prices, w.rates, w.indices, w.sides);
+        emit StateSet(MarketState.Closed);
     }
 
     /// @inheritdoc IPerpMarket
     function peek() external view returns (MarketView memory) {
-        MarketWords memory s = _load();
-        Rates memory r = risk;
-        Caps memory c = caps;
-        if (r.state >= MarketState.Settling) {
-            if (block.timestamp >= settlementAt + SETTLEMENT_WINDOW) s.openInterest = 0;
-            return _view(s, r, c, _fixedPrice(s));
+        MarketNow memory w = _stored();
+        Price memory price;
+        if (w.state() >= MarketState.Settling) {
+            if (block.timestamp >= settlementAt + SETTLEMENT_WINDOW) w.rates &= ~(uint256(type(uint80).max) << 80);
+            price = _fixedPrice(w.index());
+        } else {
+            price = IOracle(oracle).peek();
+            _advance(w, price);
         }
-        Price memory price = IOracle(oracle).peek();
-        _advance(s, r, c, price);
-        return _view(s, r, c, price);
+        w.seen = _complete(w.risk, _seen(price));
+        return w.unpack();
     }
 
     /// @inheritdoc IPerpMarket
     function book(uint256 openInterest, uint256 unitsLong, uint256 unitsShort, int256 premium) external onlyClearing {
-        MarketWords memory s = _load();
+        uint256 r = rates;
+        if (premium != KEEP_PREMIUM) {
+            r = MarketWordsLib.withPremium(r, Fixed.clamp(premium / Accrual.PREMIUM_UNIT, MAX_PREMIUM));
+        }
+        bool empty = openInterest < Sides.DUST || unitsLong == 0 || unitsShort == 0;
+        if (empty || _mustRoll(openInterest, unitsLong) || _mustRoll(openInterest, unitsShort)) {
+            _rollAt(r, openInterest, unitsLong, unitsShort, empty);
+        } else {
+            rates = r = MarketWordsLib.withOpenInterest(r, openInterest);
+            uint256 both = MarketWordsLib.withUnits(sides, unitsLong, unitsShort);
+            sides = both;
+            emit MarketSet(prices, r, indices, both);
+        }
+    }
+
+    /// @dev Whether a side is below its least ratio, or has outgrown its field.
+    function _mustRoll(uint256 openInterest, uint256 n) internal pure returns (bool) {
+        return openInterest * FLOOR_INVERSE < n || n > MAX_UNITS;
+    }
+
+    /// @dev Books legs after which a side begins a new epoch: both in an empty market, else the sides that must.
+    function _rollAt(uint256 rates_, uint256 openInterest, uint256 unitsLong, uint256 unitsShort, bool empty) internal {
+        MarketWords memory s = MarketWordsLib.unpack(prices, rates_, indices, sides);
         s.openInterest = openInterest;
-        s.units[0] = unitsLong;
-        s.units[1] = unitsShort;
-        if (premium != KEEP_PREMIUM) s.premium = Fixed.clamp(premium / Accrual.PREMIUM_UNIT, MAX_PREMIUM);
-        if (openInterest < Sides.DUST || unitsLong == 0 || unitsShort == 0) {
+        s.units = [unitsLong, unitsShort];
+        if (empty) {
             _rollBoth(s);
         } else {
             for (uint256 side; side < 2; ++side) {
                 uint256 n = s.units[side];
-                if (openInterest * FLOOR_INVERSE < n || n > MAX_UNITS) {
-                    _roll(s, side, openInterest * Sides.RATIO_SCALE / n);
-                    s.units[side] = openInterest;
-                }
+                if (!_mustRoll(openInterest, n)) continue;
+                _roll(s, side, openInterest * Sides.RATIO_SCALE / n);
+                s.units[side] = openInterest;
             }
         }
         rates = s.rates();
@@ -178,28 +193,13 @@ contract PerpMarket is IPerpMarket, AccessManaged {
 
     // Accrual
 
-    /// @dev Brings `s` to now. Whether anything changed.
-    function _advance(MarketWords memory s, Rates memory r, Caps memory c, Price memory price)
-        internal
-        view
-        returns (bool)
-    {
+    /// @dev Brings `w` to now. Whether anything changed.
+    function _advance(MarketNow memory w, Price memory price) internal view returns (bool) {
         bool live = price.status == PriceStatus.Ok;
+        MarketWords memory s = _unpacked(w);
         if (block.timestamp == s.accruedAt && (!live || price.value == s.index)) return false;
         uint256 dt = _liveSeconds(s, price, live);
-        int256 g;
-        if (dt > 0) {
-            Accrual.Terms memory t = Accrual.Terms({
-                strictWindow: STRICT_WINDOW,
-                premiumWindow: PREMIUM_WINDOW,
-                shortWindow: SHORT_WINDOW,
-                fullPremium: FULL_PREMIUM,
-                cap: int256(uint256(c.fundingCap)) * 1e12,
-                velocity: int256(uint256(r.velocity)) * 1e12,
-                depth: c.depth
-            });
-            g = Accrual.elapse(s, t, dt);
-        }
+        int256 g = dt > 0 ? Accrual.elapse(s, _terms(w), dt) : int256(0);
         int256 dP = live ? int256(price.value) - int256(s.index) : int256(0);
         Accrual.move(s, dP, g);
         uint256 elapsed = block.timestamp - s.accruedAt;
@@ -212,10 +212,23 @@ contract PerpMarket is IPerpMarket, AccessManaged {
             }
             if (dP != 0) {
                 s.index = price.value;
-                _interrupt(s, r);
+                _interrupt(s, w.risk);
             }
         }
+        _pack(w, s);
         return true;
+    }
+
+    function _terms(MarketNow memory w) internal view returns (Accrual.Terms memory) {
+        return Accrual.Terms({
+            strictWindow: STRICT_WINDOW,
+            premiumWindow: PREMIUM_WINDOW,
+            shortWindow: SHORT_WINDOW,
+            fullPremium: FULL_PREMIUM,
+            cap: w.fundingCap(),
+            velocity: w.velocityRate(),
+            depth: w.depth()
+        });
     }
 
     /// @dev Seconds since the last accrual in which the feed was alive: none between the old round's end and the new round.
@@ -230,8 +243,8 @@ contract PerpMarket is IPerpMarket, AccessManaged {
     }
 
     /// @dev Shuts fills while |index / short - 1| > mmr / 2 and INTERRUPTION seconds after.
-    function _interrupt(MarketWords memory s, Rates memory r) internal view {
-        uint256 gap = Accrual.gapSeconds(s.index, s.short, _mmr(r) / 2, SHORT_WINDOW);
+    function _interrupt(MarketWords memory s, uint256 riskWord) internal view {
+        uint256 gap = Accrual.gapSeconds(s.index, s.short, _mmr(riskWord) / 2, SHORT_WINDOW);
         if (gap == 0) return;
         uint256 until = Fixed.min(gap + INTERRUPTION, type(uint16).max);
         if (until > s.interruption) s.interruption = until;
@@ -253,58 +266,41 @@ contract PerpMarket is IPerpMarket, AccessManaged {
 
     // Words and views
 
-    function _load() internal view returns (MarketWords memory) {
-        return MarketWordsLib.unpack(prices, rates, indices, sides);
+    function _stored() internal view returns (MarketNow memory) {
+        return MarketNow(prices, rates, indices, sides, risk.word(), caps.word(), 0);
     }
 
-    function _store(MarketWords memory s) internal {
-        uint256 a = prices = s.prices();
-        uint256 b = rates = s.rates();
-        uint256 c = indices = s.indices();
-        uint256 d = sides = s.sides();
-        emit MarketSet(a, b, c, d);
+    function _unpacked(MarketNow memory w) internal pure returns (MarketWords memory) {
+        return MarketWordsLib.unpack(w.prices, w.rates, w.indices, w.sides);
     }
 
-    function _mmr(Rates memory r) internal view returns (uint256) {
-        return RiskBounds.ramp(r.mmrFrom, r.mmrTo, r.rampStart, r.rampSeconds, block.timestamp);
+    function _pack(MarketNow memory w, MarketWords memory s) internal pure {
+        (w.prices, w.rates, w.indices, w.sides) = (s.prices(), s.rates(), s.indices(), s.sides());
     }
 
-    function _fixedPrice(MarketWords memory s) internal view returns (Price memory) {
-        return Price(s.index, block.timestamp, type(uint40).max, PriceStatus.Ok);
+    /// @dev The maintenance rate now, WAD, from the stored slot of MarketRisk.
+    function _mmr(uint256 riskWord) internal view returns (uint256) {
+        (uint24 from, uint24 to) = (uint24(riskWord >> 24), uint24(riskWord >> 48));
+        return RiskBounds.ramp(from, to, uint32(riskWord >> 72), uint24(riskWord >> 104), block.timestamp);
     }
 
-    function _view(MarketWords memory s, Rates memory r, Caps memory c, Price memory price)
-        internal
-        view
-        returns (MarketView memory m)
-    {
-        m.index = s.index;
-        m.strict = r.state >= MarketState.Settling ? s.index : s.strict;
-        m.openInterest = s.openInterest;
-        m.units = s.units;
-        m.k = s.k;
-        m.epoch = s.epoch;
-        m.imr = uint256(r.imr) * 1e12;
-        m.mmr = _mmr(r);
-        m.sizeScale = uint256(r.sizeScale) * 1e18;
-        m.interestRate = uint256(c.interestRate) * 1e12;
-        m.depth = c.depth;
-        m.profitWeight = uint256(r.profitWeight) * 1e12;
-        m.minNotional = uint256(r.minNotional) * 1e18;
-        m.openInterestCap = c.openInterestCap;
-        m.accountCap = uint256(c.accountCap) * 1e18;
-        m.updatedAt = price.updatedAt;
-        m.variance = s.variance * Accrual.VARIANCE_UNIT;
-        m.premium = s.premium * Accrual.PREMIUM_UNIT;
-        m.interruptedUntil = s.accruedAt + s.interruption;
-        m.live = price.status == PriceStatus.Ok;
-        m.state = r.state;
-        m.isolated = ISOLATED;
+    function _fixedPrice(uint256 index) internal view returns (Price memory) {
+        return Price(index, block.timestamp, type(uint40).max, PriceStatus.Ok);
+    }
+
+    /// @dev updatedAt and whether live, as in MarketNow.
+    function _seen(Price memory price) internal pure returns (uint256) {
+        return price.updatedAt | (price.status == PriceStatus.Ok ? MarketNowLib.LIVE : 0);
+    }
+
+    /// @dev Adds to `seen` the maintenance rate now and whether the market stands alone.
+    function _complete(uint256 riskWord, uint256 seen) internal view returns (uint256) {
+        return seen | _mmr(riskWord) << 64 | (ISOLATED ? MarketNowLib.ISOLATED : 0);
     }
 
     /// @inheritdoc IPerpMarket
     function words() external view returns (MarketWords memory) {
-        return _load();
+        return _unpacked(_stored());
     }
 
     /// @inheritdoc IPerpMarket
@@ -320,8 +316,8 @@ contract PerpMarket is IPerpMarket, AccessManaged {
 
     /// @inheritdoc IPerpMarket
     function params() external view returns (RiskParams memory p) {
-        Rates memory r = risk;
-        Caps memory c = caps;
+        MarketRisk memory r = risk;
+        MarketCaps memory c = caps;
         p = RiskParams(
             r.imr,
             r.mmrTo,
@@ -352,13 +348,13 @@ contract PerpMarket is IPerpMarket, AccessManaged {
 
     function _setParams(RiskParams memory p) internal {
         RiskBounds.check(p);
-        Rates memory r = risk;
-        r.mmrFrom = uint24(Fixed.divUp(_mmr(r), 1e12));
+        MarketRisk memory r = risk;
+        r.mmrFrom = uint24(Fixed.divUp(_mmr(risk.word()), 1e12));
         (r.mmrTo, r.rampStart, r.rampSeconds) = (p.mmr, uint32(block.timestamp), p.rampSeconds);
         (r.imr, r.profitWeight, r.velocity) = (p.imr, p.profitWeight, p.velocity);
         (r.minNotional, r.sizeScale) = (p.minNotional, p.sizeScale);
         risk = r;
-        Caps memory c = caps;
+        MarketCaps memory c = caps;
         (c.openInterestCap, c.accountCap) = (p.openInterestCap, p.accountCap);
         (c.fundingCap, c.interestRate) = (p.fundingCap, p.interestRate);
         caps = c;
@@ -367,7 +363,7 @@ contract PerpMarket is IPerpMarket, AccessManaged {
 
     /// @inheritdoc IPerpMarket
     function tightenCaps(uint80 openInterestCap, uint48 accountCap) external restricted {
-        Caps memory c = caps;
+        MarketCaps memory c = caps;
         if (openInterestCap > c.openInterestCap) revert MarketNotTighter(c.openInterestCap, openInterestCap);
         if (accountCap > c.accountCap) revert MarketNotTighter(c.accountCap, accountCap);
         (caps.openInterestCap, caps.accountCap) = (openInterestCap, accountCap);

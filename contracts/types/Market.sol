@@ -89,3 +89,12 @@ struct MarketView {
     MarketState state;
     bool isolated;
 }
+
+/// @notice What a venue quotes by; fields as in MarketView.
+struct IndexView {
+    uint256 index;
+    uint256 strict;
+    uint256 updatedAt;
+    uint256 variance;
+    bool live;
+}

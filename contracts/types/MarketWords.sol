@@ -51,27 +51,41 @@ library MarketWordsLib {
             | (uint256(uint48(int48(s.velocity))) << 208);
     }
 
+    /// @notice The rates word with another premium, 1e-9.
+    function withPremium(uint256 rates_, int256 premium) internal pure returns (uint256) {
+        return (rates_ & ~(uint256(type(uint32).max) << 192)) | (uint256(uint32(int32(premium))) << 192);
+    }
+
+    /// @notice The rates word with another open interest.
+    function withOpenInterest(uint256 rates_, uint256 openInterest) internal pure returns (uint256) {
+        return (rates_ & ~(uint256(type(uint80).max) << 80)) | (openInterest << 80);
+    }
+
+    /// @notice The sides word with other units.
+    function withUnits(uint256 sides_, uint256 long, uint256 short) internal pure returns (uint256) {
+        return (sides_ & ~uint256(type(uint160).max)) | long | (short << 80);
+    }
+
     function unpack(uint256 prices_, uint256 rates_, uint256 indices_, uint256 sides_)
         internal
         pure
-        returns (MarketWords memory s)
+        returns (MarketWords memory)
     {
-        s.index = uint80(prices_);
-        s.strict = uint80(prices_ >> 80);
-        s.accruedAt = uint40(prices_ >> 160);
-        s.validUntil = uint40(prices_ >> 200);
-        s.interruption = prices_ >> 240;
-        s.short = uint80(rates_);
-        s.openInterest = uint80(rates_ >> 80);
-        s.premiumAverage = int32(uint32(rates_ >> 160));
-        s.premium = int32(uint32(rates_ >> 192));
-        s.variance = rates_ >> 224;
-        s.k[0] = int128(uint128(indices_));
-        s.k[1] = int128(uint128(indices_ >> 128));
-        s.units[0] = uint80(sides_);
-        s.units[1] = uint80(sides_ >> 80);
-        s.epoch[0] = uint24(sides_ >> 160);
-        s.epoch[1] = uint24(sides_ >> 184);
-        s.velocity = int48(uint48(sides_ >> 208));
+        return MarketWords({
+            index: uint80(prices_),
+            strict: uint80(prices_ >> 80),
+            accruedAt: uint40(prices_ >> 160),
+            validUntil: uint40(prices_ >> 200),
+            interruption: prices_ >> 240,
+            short: uint80(rates_),
+            openInterest: uint80(rates_ >> 80),
+            premiumAverage: int32(uint32(rates_ >> 160)),
+            premium: int32(uint32(rates_ >> 192)),
+            variance: rates_ >> 224,
+            k: [int256(int128(uint128(indices_))), int128(uint128(indices_ >> 128))],
+            units: [uint256(uint80(sides_)), uint80(sides_ >> 80)],
+            epoch: [uint256(uint24(sides_ >> 160)), uint24(sides_ >> 184)],
+            velocity: int48(uint48(sides_ >> 208))
+        });
     }
 }

@@ -30,3 +30,54 @@ struct VammParams {
     uint24 cooldown;
     uint24 window;
 }
+
+/// @notice A fill needs only the first of the two stored slots; this reads it at once, and its fields from the word.
+library VammParamsLib {
+    function trading(VammParams storage p) internal view returns (uint256 w) {
+        assembly ("memory-safe") {
+            w := sload(p.slot)
+        }
+    }
+
+    function band(uint256 w) internal pure returns (uint256) {
+        return uint24(w);
+    }
+
+    function baseFee(uint256 w) internal pure returns (uint256) {
+        return uint24(w >> 24);
+    }
+
+    function distanceFee(uint256 w) internal pure returns (uint256) {
+        return uint24(w >> 48);
+    }
+
+    function ageFee(uint256 w) internal pure returns (uint256) {
+        return uint24(w >> 72);
+    }
+
+    function feeCap(uint256 w) internal pure returns (uint256) {
+        return uint24(w >> 96);
+    }
+
+    function returnSpeed(uint256 w) internal pure returns (uint256) {
+        return uint24(w >> 120);
+    }
+
+    function returnCap(uint256 w) internal pure returns (uint256) {
+        return uint24(w >> 144);
+    }
+
+    function houseShare(uint256 w) internal pure returns (uint256) {
+        return uint24(w >> 168);
+    }
+
+    function depth(uint256 w) internal pure returns (uint256) {
+        return uint8(w >> 192);
+    }
+
+    function follow(uint256 w) internal pure returns (bool) {
+        return uint8(w >> 200) != 0;
+    }
+}
+
+using VammParamsLib for VammParams global;

@@ -8,14 +8,15 @@ import {Curve} from "../libraries/Curve.sol";
 import {Fixed} from "../libraries/Fixed.sol";
 import {AccountId} from "../types/AccountId.sol";
 import {Leg} from "../types/Ledger.sol";
-import {MarketView} from "../types/Market.sol";
-import {VammParams} from "../types/VammParams.sol";
+import {IndexView} from "../types/Market.sol";
+import {VammParams, VammParamsLib} from "../types/VammParams.sol";
 import {VammShares} from "./VammShares.sol";
 
 /// @title VAMM: fills traders against its own ledger account, along a constant-product curve around the index.
 /// @custom:stop guardian: `PerpMarket.reduceOnly`, or `ClearingHouse.stopVenue`; LPs can still leave in cash.
 contract VAMM is VammShares, Multicallable {
     using Fixed for int256;
+    using VammParamsLib for uint256;
 
     int256 internal constant MAX_SIZE = 1 << 79;
     uint256 internal constant MAX_AGE = 10 minutes;
@@ -27,7 +28,7 @@ contract VAMM is VammShares, Multicallable {
 
     /// @inheritdoc IVAMM
     function trade(AccountId id, int256 size, uint256 limitPrice, uint256 deadline) external returns (Fill memory) {
-        (MarketView memory m, int256 held,) = _open(id, deadline);
+        (IndexView memory m, int256 held,) = _open(id, deadline);
         return _fill(id, m, held, size, 0, limitPrice);
     }
 
@@ -36,18 +37,18 @@ contract VAMM is VammShares, Multicallable {
         external
         returns (Fill memory)
     {
-        (MarketView memory m, int256 held,) = _open(id, deadline);
+        (IndexView memory m, int256 held,) = _open(id, deadline);
         return _fill(id, m, held, 0, quote, limitPrice);
     }
 
     /// @inheritdoc IVAMM
     function close(AccountId id, uint256 limitPrice, uint256 deadline) external returns (Fill memory) {
-        (MarketView memory m, int256 held, int256 size) = _open(id, deadline);
+        (IndexView memory m, int256 held, int256 size) = _open(id, deadline);
         if (size == 0) revert VammNoPosition(id);
         return _fill(id, m, held, -size, 0, limitPrice);
     }
 
-    function _open(AccountId id, uint256 deadline) internal returns (MarketView memory, int256, int256) {
+    function _open(AccountId id, uint256 deadline) internal returns (IndexView memory, int256, int256) {
         if (block.timestamp > deadline) revert VammExpired(block.timestamp, deadline);
         if (id.owner() != msg.sender && !clearing.isAuthorised(id, msg.sender, TRADE)) {
             revert VammNotAuthorised(id, msg.sender);
@@ -55,14 +56,14 @@ contract VAMM is VammShares, Multicallable {
         return clearing.accrueFor(market, account, id);
     }
 
-    function _fill(AccountId id, MarketView memory m, int256 held, int256 size, int256 quote, uint256 limitPrice)
+    function _fill(AccountId id, IndexView memory m, int256 held, int256 size, int256 quote, uint256 limitPrice)
         internal
         returns (Fill memory f)
     {
         State memory s = state;
         f = _plan(s, m, held, size, quote);
         _checkLimit(f, limitPrice);
-        if (f.peg != _pegAt(s, m.index)) _setCurve(s.root, f.peg, m.index);
+        if (f.peg != _pegAt(s, stored.trading(), m.index)) _setCurve(s.root, f.peg, m.index);
         int256 cash = f.size > 0 ? -int256(f.quote) : int256(f.quote);
         Leg memory taker = Leg(id, f.size, cash, -int256(f.fee));
         Leg memory pool = Leg(account, -f.size, -cash, int256(f.fee - f.houseFee));
@@ -73,13 +74,13 @@ contract VAMM is VammShares, Multicallable {
     }
 
     /// @dev The one plan of a fill, for trades and quotes: exact `size`, or exact `quote` when size is 0.
-    function _plan(State memory s, MarketView memory m, int256 held, int256 size, int256 quote)
+    function _plan(State memory s, IndexView memory m, int256 held, int256 size, int256 quote)
         internal
         view
         returns (Fill memory f)
     {
         if (s.root == 0) revert VammNoLiquidity();
-        VammParams memory p = stored;
+        uint256 p = stored.trading();
         uint256 x = _reserve(s, held);
         (f.index, f.peg) = (m.index, _pegReturned(s, p, m.index, x));
         f.size = size == 0 ? _sizeFor(f.peg, s.root, x, quote) : size;
@@ -94,15 +95,11 @@ contract VAMM is VammShares, Multicallable {
         f.premium = (int256(f.mid) - int256(m.index)) * 1e18 / int256(m.index);
         uint256 age = m.updatedAt < block.timestamp ? block.timestamp - m.updatedAt : 0;
         uint256 rate = Curve.flatRateUp(
-            uint256(p.baseFee) * PPM,
-            uint256(p.ageFee) * PPM,
-            uint256(p.feeCap) * PPM,
-            m.variance,
-            Fixed.min(age, MAX_AGE)
+            p.baseFee() * PPM, p.ageFee() * PPM, p.feeCap() * PPM, m.variance, Fixed.min(age, MAX_AGE)
         );
-        f.fee = Fixed.mulWadUp(f.quote, rate)
-            + Curve.distanceFeeUp(f.peg, s.root, x, x1, m.index, uint256(p.distanceFee) * PPM);
-        f.houseFee = f.fee * p.houseShare / 1e6 / FEE_UNIT * FEE_UNIT;
+        f.fee =
+            Fixed.mulWadUp(f.quote, rate) + Curve.distanceFeeUp(f.peg, s.root, x, x1, m.index, p.distanceFee() * PPM);
+        f.houseFee = f.fee * p.houseShare() / 1e6 / FEE_UNIT * FEE_UNIT;
     }
 
     function _sizeFor(uint256 peg, uint256 root, uint256 x, int256 quote) internal pure returns (int256) {
@@ -114,9 +111,9 @@ contract VAMM is VammShares, Multicallable {
     }
 
     /// @dev The band binds fills that grow the inventory; a fill that shrinks it may end anywhere.
-    function _checkBand(VammParams memory p, uint256 index, uint256 mid, int256 held, int256 size) internal pure {
+    function _checkBand(uint256 p, uint256 index, uint256 mid, int256 held, int256 size) internal pure {
         if ((held - size).abs() <= held.abs()) return;
-        uint256 band = index * p.band / 1e6;
+        uint256 band = index * p.band() / 1e6;
         if (FixedPointMathLib.dist(mid, index) > band) revert VammOutsideBand(mid, index, band);
     }
 
@@ -147,9 +144,9 @@ contract VAMM is VammShares, Multicallable {
     function curve() external view returns (uint256 mid, uint256 peg, uint256 reserve, uint256 root) {
         State memory s = state;
         if (s.root == 0) return (0, 0, 0, 0);
-        MarketView memory m = _peek();
+        IndexView memory m = _peek();
         reserve = _reserve(s, clearing.sizeOf(account, market));
-        peg = _pegReturned(s, stored, m.index, reserve);
+        peg = _pegReturned(s, stored.trading(), m.index, reserve);
         return (Curve.mid(peg, s.root, reserve), peg, reserve, s.root);
     }
 }

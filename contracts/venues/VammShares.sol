@@ -10,14 +10,15 @@ import {Curve} from "../libraries/Curve.sol";
 import {Fixed} from "../libraries/Fixed.sol";
 import {AccountId, AccountIds} from "../types/AccountId.sol";
 import {Account, Leg} from "../types/Ledger.sol";
-import {MarketView} from "../types/Market.sol";
-import {VammParams} from "../types/VammParams.sol";
+import {IndexView, MarketView} from "../types/Market.sol";
+import {VammParams, VammParamsLib} from "../types/VammParams.sol";
 
 /// @title VammShares: who owns the pool, and how its curve changes without a fill.
 /// @dev Stages of a deposit: request (escrow), a newer round, mint at the higher value. Of a withdrawal: request,
 /// cooldown, a newer round, burn at the lower value; or in kind. A request not executed in its window lapses.
 abstract contract VammShares is IVAMM, AccessManaged {
     using Fixed for int256;
+    using VammParamsLib for uint256;
 
     uint256 internal constant PPM = 1e12;
     uint256 internal constant TRADE = 1;
@@ -67,26 +68,22 @@ abstract contract VammShares is IVAMM, AccessManaged {
         return uint256(x);
     }
 
-    function _pegAt(State memory s, uint256 index) internal view returns (uint256) {
-        return stored.follow ? FixedPointMathLib.fullMulDiv(s.peg, index, s.index) : s.peg;
+    function _pegAt(State memory s, uint256 p, uint256 index) internal pure returns (uint256) {
+        return p.follow() ? FixedPointMathLib.fullMulDiv(s.peg, index, s.index) : s.peg;
     }
 
     /// @dev The peg after its return toward the index: at bounded speed, at most a minute of it, and never so far that
     /// the mid passes the index by more than the cap.
-    function _pegReturned(State memory s, VammParams memory p, uint256 index, uint256 x)
-        internal
-        view
-        returns (uint256 peg)
-    {
-        peg = p.follow ? FixedPointMathLib.fullMulDiv(s.peg, index, s.index) : s.peg;
-        if (peg == index || p.returnSpeed == 0) return peg;
-        uint256 step = index * p.returnSpeed * Fixed.min(block.timestamp - pegMovedAt, MAX_RETURN_SECONDS) / 1e6;
+    function _pegReturned(State memory s, uint256 p, uint256 index, uint256 x) internal view returns (uint256 peg) {
+        peg = _pegAt(s, p, index);
+        if (peg == index || p.returnSpeed() == 0) return peg;
+        uint256 step = index * p.returnSpeed() * Fixed.min(block.timestamp - pegMovedAt, MAX_RETURN_SECONDS) / 1e6;
         if (peg < index) {
-            uint256 most = _pegFor(index + index * p.returnCap / 1e6, s.root, x);
+            uint256 most = _pegFor(index + index * p.returnCap() / 1e6, s.root, x);
             uint256 to = Fixed.min(Fixed.min(peg + step, index), most);
             return to > peg ? to : peg;
         }
-        uint256 least = _pegFor(index - index * p.returnCap / 1e6, s.root, x);
+        uint256 least = _pegFor(index - index * p.returnCap() / 1e6, s.root, x);
         uint256 down = peg - Fixed.min(step, peg - index);
         if (down < least) down = least;
         return down < peg ? down : peg;
@@ -108,10 +105,10 @@ abstract contract VammShares is IVAMM, AccessManaged {
     /// @dev Scales the base reserve by after / before and keeps the mid: X' = X * after / before, root' = X' - q',
     /// peg' = mid * X'^2 / root'^2. Depth never passes `depth` times the equity.
     /// @param held Inventory before. @param left Inventory after. Equities at the index, WAD.
-    function _rescale(MarketView memory m, int256 held, int256 left, uint256 before, uint256 after_) internal {
+    function _rescale(IndexView memory m, int256 held, int256 left, uint256 before, uint256 after_) internal {
         State memory s = state;
-        VammParams memory p = stored;
-        uint256 most = after_ * p.depth * 1e18 / m.index;
+        uint256 p = stored.trading();
+        uint256 most = after_ * p.depth() * 1e18 / m.index;
         if (s.root == 0) {
             _setCurve(most, m.index, m.index);
         } else {
@@ -123,13 +120,13 @@ abstract contract VammShares is IVAMM, AccessManaged {
             uint256 root = uint256(int256(x1) - left);
             _setCurve(root, FixedPointMathLib.fullMulDiv(mid, x1 * x1, root * root), m.index);
         }
-        clearing.setDepth(market, Curve.pushDown(state.root, uint256(p.band) * PPM));
+        clearing.setDepth(market, Curve.pushDown(state.root, p.band() * PPM));
     }
 
     // Value
 
     /// @dev Equity of the pool's account at the index, and what strict prices take or add for either direction.
-    function _equities(MarketView memory m, Account memory a, int256 held)
+    function _equities(IndexView memory m, Account memory a, int256 held)
         internal
         view
         returns (int256 low, int256 high)
@@ -141,7 +138,7 @@ abstract contract VammShares is IVAMM, AccessManaged {
     }
 
     /// @dev Brings the pool's account to now.
-    function _poolNow() internal returns (MarketView memory m, int256 held, Account memory a) {
+    function _poolNow() internal returns (IndexView memory m, int256 held, Account memory a) {
         AccountId[] memory ids = new AccountId[](1);
         ids[0] = account;
         clearing.touch(ids);
@@ -155,8 +152,9 @@ abstract contract VammShares is IVAMM, AccessManaged {
         return _equities(_peek(), a, clearing.sizeOf(account, market));
     }
 
-    function _peek() internal view returns (MarketView memory) {
-        return IPerpMarket(clearing.marketOf(market)).peek();
+    function _peek() internal view returns (IndexView memory) {
+        MarketView memory m = IPerpMarket(clearing.marketOf(market)).peek();
+        return IndexView(m.index, m.strict, m.updatedAt, m.variance, m.live);
     }
 
     // Deposits
@@ -176,7 +174,7 @@ abstract contract VammShares is IVAMM, AccessManaged {
         Request memory r = deposits[id];
         if (r.madeAt == 0) revert VammNoRequest(id);
         if (block.timestamp > r.madeAt + stored.window) revert VammTooLate(block.timestamp, r.madeAt + stored.window);
-        (MarketView memory m, int256 held, Account memory a) = _poolNow();
+        (IndexView memory m, int256 held, Account memory a) = _poolNow();
         _requireRound(m, r.madeAt);
         (, int256 high) = _equities(m, a, held);
         int256 before = int256(a.capital) + a.pnl;
@@ -225,7 +223,7 @@ abstract contract VammShares is IVAMM, AccessManaged {
     /// @inheritdoc IVAMM
     function executeWithdrawal(AccountId id) external returns (uint256 amount) {
         (Request memory r, uint256 all) = _takeCooled(id, false);
-        (MarketView memory m, int256 held, Account memory a) = _poolNow();
+        (IndexView memory m, int256 held, Account memory a) = _poolNow();
         _requireRound(m, uint256(r.madeAt) + stored.cooldown);
         (int256 low,) = _equities(m, a, held);
         if (low <= 0) revert VammInsolvent(low);
@@ -247,7 +245,7 @@ abstract contract VammShares is IVAMM, AccessManaged {
     function executeInKind(AccountId id) external returns (uint256 amount, int256 size) {
         _requireFund(id);
         (Request memory r, uint256 all) = _takeCooled(id, true);
-        (MarketView memory m, int256 held, Account memory a) = _poolNow();
+        (IndexView memory m, int256 held, Account memory a) = _poolNow();
         if (a.pnl < 0) revert VammInsolvent(a.pnl);
         uint256 before = a.capital + uint256(a.pnl);
         amount = FixedPointMathLib.fullMulDiv(a.capital, r.amount, all);
@@ -305,7 +303,7 @@ abstract contract VammShares is IVAMM, AccessManaged {
         if (!clearing.isAuthorised(id, msg.sender, FUND)) revert VammNotAuthorised(id, msg.sender);
     }
 
-    function _requireRound(MarketView memory m, uint256 after_) internal view {
+    function _requireRound(IndexView memory m, uint256 after_) internal view {
         if (!m.live) IPerpMarket(clearing.marketOf(market)).requirePrice();
         if (m.updatedAt <= after_) revert VammNoNewRound(m.updatedAt, after_);
     }
@@ -315,9 +313,9 @@ abstract contract VammShares is IVAMM, AccessManaged {
     /// @inheritdoc IVAMM
     function setParams(VammParams calldata p) external restricted {
         if (state.root != 0) {
-            (MarketView memory m, int256 held,) = clearing.accrueFor(market, account, ESCROW);
+            (IndexView memory m, int256 held,) = clearing.accrueFor(market, account, ESCROW);
             State memory s = state;
-            uint256 peg = _pegReturned(s, stored, m.index, _reserve(s, held));
+            uint256 peg = _pegReturned(s, stored.trading(), m.index, _reserve(s, held));
             _setCurve(s.root, peg, m.index);
             clearing.setDepth(market, Curve.pushDown(s.root, uint256(p.band) * PPM));
         }

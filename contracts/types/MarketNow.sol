@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+import {IndexView, MarketState, MarketView} from "./Market.sol";
+
+/// @notice A market at this moment in the words that it stores, as it hands itself to the clearing house: seven words
+/// to copy and check instead of the 25 of `MarketView`.
+/// @param prices,rates,indices,sides See MarketWords.
+/// @param risk The stored slot of `MarketRisk`. @param caps The stored slot of `MarketCaps`.
+/// @param seen updatedAt 64 | mmr 64 | live 1 | isolated 1 = 130 bits; see MarketView.
+struct MarketNow {
+    uint256 prices;
+    uint256 rates;
+    uint256 indices;
+    uint256 sides;
+    uint256 risk;
+    uint256 caps;
+    uint256 seen;
+}
+
+/// @dev imr 24 | mmrFrom 24 | mmrTo 24 | rampStart 32 | rampSeconds 24 | profitWeight 24 | velocity 24 | state 8
+/// | minNotional 16 | sizeScale 56 = 256 bits
+struct MarketRisk {
+    uint24 imr;
+    uint24 mmrFrom;
+    uint24 mmrTo;
+    uint32 rampStart;
+    uint24 rampSeconds;
+    uint24 profitWeight;
+    uint24 velocity;
+    MarketState state;
+    uint16 minNotional;
+    uint56 sizeScale;
+}
+
+/// @dev depth 80 | openInterestCap 80 | accountCap 48 | fundingCap 24 | interestRate 24 = 256 bits
+struct MarketCaps {
+    uint80 depth;
+    uint80 openInterestCap;
+    uint48 accountCap;
+    uint24 fundingCap;
+    uint24 interestRate;
+}
+
+/// @notice Reads a market's words. A field's width bounds its value, so nothing here can overflow.
+library MarketNowLib {
+    uint256 internal constant LIVE = 1 << 128;
+    uint256 internal constant ISOLATED = 1 << 129;
+    uint256 private constant PREMIUM_UNIT = 1e9;
+    uint256 private constant VARIANCE_UNIT = 1e5;
+
+    /// @notice The slot as it is stored: one read for all of its fields.
+    function word(MarketRisk storage r) internal view returns (uint256 w) {
+        assembly ("memory-safe") {
+            w := sload(r.slot)
+        }
+    }
+
+    /// @notice The slot as it is stored.
+    function word(MarketCaps storage c) internal view returns (uint256 w) {
+        assembly ("memory-safe") {
+            w := sload(c.slot)
+        }
+    }
+
+    function index(MarketNow memory w) internal pure returns (uint256) {
+        return uint80(w.prices);
+    }
+
+    function strict(MarketNow memory w) internal pure returns (uint256) {
+        return state(w) >= MarketState.Settling ? uint80(w.prices) : uint80(w.prices >> 80);
+    }
+
+    function state(MarketNow memory w) internal pure returns (MarketState) {
+        return MarketState(uint8(w.risk >> 176));
+    }
+
+    /// @notice What a venue quotes by.
+    function quoted(MarketNow memory w) internal pure returns (IndexView memory) {
+        unchecked {
+            return IndexView(index(w), strict(w), uint64(w.seen), (w.rates >> 224) * VARIANCE_UNIT, w.seen & LIVE != 0);
+        }
+    }
+
+    function openInterest(MarketNow memory w) internal pure returns (uint256) {
+        return uint80(w.rates >> 80);
+    }
+
+    function depth(MarketNow memory w) internal pure returns (uint256) {
+        return uint80(w.caps);
+    }
+
+    /// @notice Largest funding rate a day, WAD.
+    function fundingCap(MarketNow memory w) internal pure returns (int256) {
+        unchecked {
+            return int256(uint256(uint24(w.caps >> 208))) * 1e12;
+        }
+    }
+
+    /// @notice Rise of the funding rate per hour of full skew, WAD a day.
+    function velocityRate(MarketNow memory w) internal pure returns (int256) {
+        unchecked {
+            return int256(uint256(uint24(w.risk >> 152))) * 1e12;
+        }
+    }
+
+    /// @notice Units of a side, 0 or 1.
+    function unitsOf(MarketNow memory w, uint256 side) internal pure returns (uint256) {
+        return uint80(w.sides >> (80 * side));
+    }
+
+    /// @notice Epoch of a side, 0 or 1.
+    function epochOf(MarketNow memory w, uint256 side) internal pure returns (uint256) {
+        return uint24(w.sides >> (160 + 24 * side));
+    }
+
+    /// @notice Every field, in full words.
+    function unpack(MarketNow memory w) internal pure returns (MarketView memory m) {
+        (uint256 p, uint256 r, uint256 risk, uint256 caps) = (w.prices, w.rates, w.risk, w.caps);
+        unchecked {
+            m = MarketView({
+                index: uint80(p),
+                strict: strict(w),
+                openInterest: uint80(r >> 80),
+                units: [uint256(uint80(w.sides)), uint80(w.sides >> 80)],
+                k: [int256(int128(uint128(w.indices))), int128(uint128(w.indices >> 128))],
+                epoch: [uint256(uint24(w.sides >> 160)), uint24(w.sides >> 184)],
+                imr: uint24(risk) * uint256(1e12),
+                mmr: uint64(w.seen >> 64),
+                sizeScale: (risk >> 200) * 1e18,
+                interestRate: (caps >> 232) * 1e12,
+                depth: uint80(caps),
+                profitWeight: uint24(risk >> 128) * uint256(1e12),
+                minNotional: uint16(risk >> 184) * uint256(1e18),
+                openInterestCap: uint80(caps >> 80),
+                accountCap: uint48(caps >> 160) * uint256(1e18),
+                updatedAt: uint64(w.seen),
+                variance: (r >> 224) * VARIANCE_UNIT,
+                premium: int256(int32(uint32(r >> 192))) * int256(PREMIUM_UNIT),
+                interruptedUntil: uint40(p >> 160) + (p >> 240),
+                live: w.seen & LIVE != 0,
+                state: state(w),
+                isolated: w.seen & ISOLATED != 0
+            });
+        }
+    }
+}
+
+using MarketNowLib for MarketNow global;
+using MarketNowLib for MarketRisk global;
+using MarketNowLib for MarketCaps global;
