@@ -10,9 +10,16 @@ import typer
 
 from novation.artifacts import ArtifactMissing
 from novation.chain import ChainError
-from novation.chain.errors import AccountError, WrongChain
-from novation.deploy.commands import connect, find_spec, open_account, run_deploy, run_verify
-from novation.deploy.errors import AddressUnset, DeployError, NoManifest, SpecError
+from novation.deploy.commands import (
+    connect,
+    exit_code,
+    find_spec,
+    open_account,
+    run_deploy,
+    run_verify,
+)
+from novation.deploy.errors import DeployError
+from novation.deploy.run import DEPLOYMENTS
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -20,8 +27,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Novation: deploy, verify and simulate the venue.",
 )
-BAD_INPUT = (SpecError, AccountError, NoManifest, AddressUnset, WrongChain, ArtifactMissing)
-
 Network = Annotated[str, typer.Option(help="Name of a spec in deployments/specs.")]
 SpecFile = Annotated[
     Path | None, typer.Option("--spec", help="Another spec file.", exists=True, dir_okay=False)
@@ -30,6 +35,9 @@ Rpc = Annotated[str | None, typer.Option(envvar="NOVATION_RPC", help="URL of a n
 AccountName = Annotated[
     str | None,
     typer.Option(envvar="NOVATION_ACCOUNT", help="Keystore of `ape accounts` that signs."),
+]
+Folder = Annotated[
+    Path, typer.Option(envvar="NOVATION_DEPLOYMENTS", help="Where manifests are kept.")
 ]
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Show the plan and its cost; send nothing.")
@@ -48,20 +56,24 @@ def deploy(
     spec: SpecFile = None,
     rpc: Rpc = None,
     account: AccountName = None,
+    folder: Folder = DEPLOYMENTS,
     dry_run: DryRun = False,
     yes: Yes = False,
 ) -> None:
     """Deploy a venue, or finish a deployment that was interrupted."""
     wanted = find_spec(network, spec)
     chain = connect(wanted, rpc)
-    run_deploy(wanted, chain, open_account(chain, account), dry_run=dry_run, yes=yes)
+    signer = open_account(chain, account)
+    run_deploy(wanted, chain, signer, folder=folder, dry_run=dry_run, yes=yes)
 
 
 @app.command()
-def verify(network: Network, spec: SpecFile = None, rpc: Rpc = None) -> None:
+def verify(
+    network: Network, spec: SpecFile = None, rpc: Rpc = None, folder: Folder = DEPLOYMENTS
+) -> None:
     """Compare a deployed venue with its spec, and name every difference."""
     wanted = find_spec(network, spec)
-    run_verify(wanted, connect(wanted, rpc))
+    run_verify(wanted, connect(wanted, rpc), folder=folder)
 
 
 def mount(name: str, module: str) -> None:
@@ -81,7 +93,7 @@ def main() -> None:
         app()
     except (ChainError, DeployError, ArtifactMissing) as error:
         print(f"novation: {error}", file=sys.stderr)
-        sys.exit(2 if isinstance(error, BAD_INPUT) else 1)
+        sys.exit(exit_code(error))
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:  # whoever read our output has gone

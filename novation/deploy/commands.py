@@ -6,17 +6,25 @@ from pathlib import Path
 
 from rich.console import Console
 
+from novation.artifacts import ArtifactMissing
 from novation.chain import Account, Chain, KeystoreAccount, Receipt, UnlockedAccount
 from novation.chain.accounts import passphrase_from
-from novation.chain.errors import AccountError
+from novation.chain.errors import AccountError, WrongChain
 from novation.deploy import spec as specs
-from novation.deploy.errors import Declined, SpecError, VerificationFailed
+from novation.deploy.errors import (
+    AddressUnset,
+    Declined,
+    NoManifest,
+    SpecError,
+    VerificationFailed,
+)
 from novation.deploy.estimate import estimate_gas
 from novation.deploy.run import DEPLOYMENTS, Deployment, check, deploy, prepare
 from novation.deploy.show import show_plan
 from novation.deploy.spec import Spec
 from novation.deploy.steps import Step
 
+BAD_INPUT = (SpecError, AccountError, NoManifest, AddressUnset, WrongChain, ArtifactMissing)
 LOCAL_RPC = "http://127.0.0.1:8545"
 LOCAL_CLIENTS = ("anvil", "hardhat", "ganache", "ethereumjs")
 
@@ -24,6 +32,11 @@ LOCAL_CLIENTS = ("anvil", "hardhat", "ganache", "ethereumjs")
 class NoRpc(AccountError):
     def __init__(self, network: str) -> None:
         super().__init__(f"name a node of {network} with --rpc or NOVATION_RPC")
+
+
+def exit_code(error: Exception) -> int:
+    """2 for what the caller got wrong, 1 for what chain, deployment or verification refused."""
+    return 2 if isinstance(error, BAD_INPUT) else 1
 
 
 def find_spec(network: str | None, path: Path | None, chain_id: int | None = None) -> Spec:

@@ -43,6 +43,7 @@ def verify(chain: Chain, plan: Plan, manifest: Manifest) -> list[Drift]:
     drifts += argument_drifts(plan, manifest)
     drifts += factory_drifts(chain, manifest)
     drifts += drifts_of(chain, [*plan.outside, *plan.facts], block)
+    drifts += venue_drifts(chain, plan, manifest, block)
     drifts += member_drifts(chain, plan, manifest, block)
     return drifts
 
@@ -117,6 +118,21 @@ def factory_drifts(chain: Chain, manifest: Manifest) -> Iterator[Drift]:
             yield Drift(f"{name}: hash of creation code and arguments", ours, theirs)
 
 
+def venue_drifts(chain: Chain, plan: Plan, manifest: Manifest, block: int) -> Iterator[Drift]:
+    """Venues beyond those of the spec: each may propose legs for anybody's account."""
+    house = Contract(chain, manifest.address("ClearingHouse"), "ClearingHouse")
+    ours = {step.creation.address for step in plan.steps if step.creation is not None}
+    allowed: dict[str, int] = {}
+    for event in house.events(["VenueSet"], manifest.first_block, block):
+        allowed.pop(event.values["venue"], None)
+        if event.values["allowed"]:
+            allowed[event.values["venue"]] = event.values["market"]
+    for venue, market in allowed.items():
+        if venue not in ours:
+            what = f"ClearingHouse: {venue} as a venue"
+            yield Drift(what, "no venue", f"a venue of market {market}")
+
+
 def member_drifts(chain: Chain, plan: Plan, manifest: Manifest, block: int) -> Iterator[Drift]:
     """Roles, labels and functions that were given beyond what the spec says."""
     manager = Contract(chain, manifest.address("AccessManager"), "AccessManager")
@@ -141,6 +157,13 @@ def member_drifts(chain: Chain, plan: Plan, manifest: Manifest, block: int) -> I
         if call.data not in expected and held.isMember:
             what = f"AccessManager: {account} as {roles.NAMES.get(role, f'role {role}')}"
             yield Drift(what, "no member", f"a member with delay {held.executionDelay}")
+    asked = [manager.at("getAccess", role, account) for role, account in members]
+    for (role, account), access in zip(members, chain.batch(asked, block), strict=True):
+        if access.effect and access.since:
+            what = (
+                f"AccessManager: {account} as {roles.NAMES.get(role, role)}: a delay is on its way"
+            )
+            yield Drift(what, "none", f"{access.pendingDelay} s at {access.effect}")
     asked = [manager.at("getTargetFunctionRole", *target) for target in functions]
     for (target, code), call, role in zip(functions, asked, chain.batch(asked, block), strict=True):
         if call.data not in expected and role != roles.ADMIN:
