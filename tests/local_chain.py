@@ -104,7 +104,7 @@ def local_chain(*options: str) -> Iterator[LocalChain]:
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:
         chain = _connect(process, f"http://127.0.0.1:{port}")
-        chain.accounts = list(chain.request("eth_accounts"))
+        chain.accounts = [to_checksum_address(a) for a in chain.request("eth_accounts")]
         chain.request("anvil_setBlockTimestampInterval", 1)
         yield chain
     finally:

@@ -352,7 +352,11 @@ contract MarginVault is IMarginVault, AccessManaged, Multicall {
     }
 
     /// @inheritdoc IMarginVault
-    function rampOf(uint256 slot) external view returns (uint256, uint256, uint256, uint256) {
+    function rampOf(uint256 slot)
+        external
+        view
+        returns (uint256 fromHaircut, uint256 fromScale, uint256 endAt, uint256 lastPrice)
+    {
         Slot storage c = _slots[slot];
         return (c.fromHaircut, c.fromScale, c.endAt, c.lastPrice);
     }

@@ -21,13 +21,6 @@ contract CallbackToken is MockToken {
         (target, data, afterUpdate, calls) = (target_, data_, afterUpdate_, 0);
     }
 
-    /// @notice Calls `to` as this token, so that the token itself may hold accounts.
-    function execute(address to, bytes calldata data_) external returns (bytes memory) {
-        (bool ok, bytes memory out) = to.call(data_);
-        require(ok, "CallbackToken: execute failed");
-        return out;
-    }
-
     function _update(address from, address to, uint256 value) internal override {
         bool hook = target != address(0) && from != address(0) && to != address(0);
         if (hook && !afterUpdate) _callOut();

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 
+from novation.model.errors import Refused
 from novation.units import WAD
 
 PHASE_OFFSET = 64
@@ -79,14 +80,6 @@ class Described:
 
     decimals: int
     phase: int
-
-
-class OracleError(Exception):
-    """The failing check of a past round; `name` is the contract's error."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(name)
-        self.name = name
 
 
 REFUSALS = {
@@ -200,21 +193,21 @@ class ChainlinkOracleAdapter:
     def price_at(self, now: int, feed: Feed, time: int, round_id: int) -> int:
         """The first price at or after `time`, proved by naming its round."""
         if time > now:
-            raise OracleError("OracleTimeInFuture")
+            raise Refused("OracleTimeInFuture")
         phase, number = round_id >> PHASE_OFFSET, round_id % 2**PHASE_OFFSET
         found = self._past(now, feed, round_id, phase)
         if found.updated_at < time:
-            raise OracleError("OracleRoundTooEarly")
+            raise Refused("OracleRoundTooEarly")
         if found.updated_at > time + self.config.heartbeat:
-            raise OracleError("OracleRoundTooLate")
+            raise Refused("OracleRoundTooLate")
         if number > 1:
             before = feed.at(round_id - 1)
             if feed.at(phase << PHASE_OFFSET | 1) is None or before is None:
-                raise OracleError("OracleNoAnswer")
+                raise Refused("OracleNoAnswer")
             if before.updated_at >= time:
-                raise OracleError("OracleRoundNotFirst")
+                raise Refused("OracleRoundNotFirst")
         if any(self.first_round(feed, lower, time) is not None for lower in range(1, phase)):
-            raise OracleError("OracleRoundNotFirst")
+            raise Refused("OracleRoundNotFirst")
         return to_value(found.answer, self.feed.decimals, self.config.lot_exponent)
 
     def first_round(self, feed: Feed, phase: int, time: int) -> Round | None:
@@ -229,7 +222,7 @@ class ChainlinkOracleAdapter:
     def _past(self, now: int, feed: Feed, round_id: int, phase: int) -> Round:
         found = feed.at(round_id)
         if found is None:
-            raise OracleError("OracleNoAnswer")
+            raise Refused("OracleNoAnswer")
         if phase == 0:
             decimals = feed.decimals
         elif phase == self.feed.phase:
@@ -237,12 +230,12 @@ class ChainlinkOracleAdapter:
         else:
             decimals = feed.phase_decimals.get(phase, -1)
         if decimals != self.feed.decimals:
-            raise OracleError("OracleDecimalsChanged")
+            raise Refused("OracleDecimalsChanged")
         status = _complete(now, found)
         if status is PriceStatus.OK and not self._in_bounds(found):
             status = PriceStatus.OUT_OF_BOUNDS
         if status is not PriceStatus.OK:
-            raise OracleError(REFUSALS[status])
+            raise Refused(REFUSALS[status])
         return found
 
     def _in_bounds(self, found: Round) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from novation.model.clock import Clock
 from novation.model.errors import Refused
 from novation.model.oracle import Price, PriceStatus
 from novation.units import PPM, WAD
@@ -19,20 +20,18 @@ MIN_SCALE, MAX_SCALE = 1_000, 10**12
 TERMS_RAMP = 86_400
 WITHDRAW = 2
 CAPITAL_BITS = 2**96 - 1
-OWNER_SHIFT = 96
-
-
-class VaultError(Refused):
-    """The vault refused."""
+OWNER_BYTES = 20
 
 
 class Clearing(Protocol):
-    """What the vault asks of the clearing house. Accounts are the 32-byte name as a number."""
+    """What the vault asks of the clearing house. Accounts have 32 bytes, addresses 20."""
 
-    def credit(self, account: int, amount: int) -> None: ...
-    def debit(self, account: int, amount: int, touch: Sequence[int], min_release: int) -> None: ...
-    def set_collateral(self, account: int, held: bool, check: bool) -> None: ...
-    def is_authorised(self, account: int, who: int, permission: int) -> bool: ...
+    def credit(self, account: bytes, amount: int) -> None: ...
+    def debit(
+        self, account: bytes, amount: int, touch_first: Sequence[bytes], min_ratio: int
+    ) -> None: ...
+    def set_collateral(self, account: bytes, held: bool, check: bool) -> None: ...
+    def is_authorised(self, account: bytes, who: bytes, permission: int) -> bool: ...
 
 
 @dataclass
@@ -95,11 +94,12 @@ def counted_down(value: int, haircut: int, scale: int) -> int:
 class MarginVault:
     settlement_token: str
     settlement_decimals: int
-    clearing: Clearing
-    now: int = 0
+    clock: Clock
+    clearing: Clearing = field(init=False)
+    """Set by whoever makes both: each needs the other."""
     settlement_held: int = 0
     collateral: dict[str, Collateral] = field(default_factory=dict)
-    balances: dict[tuple[int, str], int] = field(default_factory=dict)
+    balances: dict[tuple[bytes, str], int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _check_decimals(self.settlement_token, self.settlement_decimals)
@@ -116,34 +116,34 @@ class MarginVault:
     def settlement_wad(self) -> int:
         return self.settlement_held * self.settlement_scale
 
-    def collateral_of(self, account: int, token: str) -> int:
+    def collateral_of(self, account: bytes, token: str) -> int:
         self._slot(token)
         return self.balances.get((account, token), 0)
 
-    def collateral_value(self, account: int) -> tuple[int, int]:
+    def collateral_value(self, account: bytes) -> tuple[int, int]:
         """(maintenance, initial) of all other collateral of the account."""
         values = [
-            slot.value_of(self.balances.get((account, token), 0), self.now)
+            slot.value_of(self.balances.get((account, token), 0), self.clock.now)
             for token, slot in self.collateral.items()
         ]
         return sum(m for m, _ in values), sum(i for _, i in values)
 
-    def deposit(self, account: int, token: str, amount: int) -> None:
+    def deposit(self, account: bytes, token: str, amount: int) -> None:
         if amount == 0:
-            raise VaultError("VaultZeroAmount")
-        if account >> OWNER_SHIFT == 0:
-            raise VaultError("VaultNoOwner", account=account)
+            raise Refused("VaultZeroAmount")
+        if not any(account[:OWNER_BYTES]):
+            raise Refused("VaultNoOwner", account=account)
         if token == self.settlement_token:
             total, cap = self.settlement_held + amount, self.settlement_cap
             if total > cap:
-                raise VaultError("VaultCapExceeded", token=token, total=total, cap=cap)
+                raise Refused("VaultCapExceeded", token=token, total=total, cap=cap)
             self.clearing.credit(account, amount * self.settlement_scale)
             self.settlement_held = total
             return
         slot = self._slot(token)
         total = slot.held + amount
         if total > slot.cap:
-            raise VaultError("VaultCapExceeded", token=token, total=total, cap=slot.cap)
+            raise Refused("VaultCapExceeded", token=token, total=total, cap=slot.cap)
         self.clearing.set_collateral(account, True, False)
         slot.held = total
         self.balances[account, token] = self.balances.get((account, token), 0) + amount
@@ -151,21 +151,21 @@ class MarginVault:
 
     def withdraw(
         self,
-        account: int,
+        account: bytes,
         token: str,
         amount: int,
-        caller: int,
-        to: int,
-        touch: Sequence[int] = (),
+        caller: bytes,
+        to: bytes,
+        touch: Sequence[bytes] = (),
         min_release: int = WAD,
     ) -> None:
         if amount == 0:
-            raise VaultError("VaultZeroAmount")
-        owner = account >> OWNER_SHIFT
+            raise Refused("VaultZeroAmount")
+        owner = account[:OWNER_BYTES]
         if caller != owner and not (
             to == owner and self.clearing.is_authorised(account, caller, WITHDRAW)
         ):
-            raise VaultError("VaultNotAuthorised", account=account, caller=caller)
+            raise Refused("VaultNotAuthorised", account=account, caller=caller)
         if token == self.settlement_token:
             held = self.settlement_held
             if amount > held:
@@ -175,7 +175,7 @@ class MarginVault:
             return
         self._withdraw_collateral(account, token, amount)
 
-    def _withdraw_collateral(self, account: int, token: str, amount: int) -> None:
+    def _withdraw_collateral(self, account: bytes, token: str, amount: int) -> None:
         slot = self._slot(token)
         balance = self.balances.get((account, token), 0)
         if amount > balance:
@@ -198,9 +198,9 @@ class MarginVault:
 
     def list_collateral(self, slot: Collateral) -> None:
         if slot.token == self.settlement_token or slot.token in self.collateral:
-            raise VaultError("VaultAlreadyListed", token=slot.token)
+            raise Refused("VaultAlreadyListed", token=slot.token)
         if len(self.collateral) == MAX_SLOTS:
-            raise VaultError("VaultSlotsFull", slots=MAX_SLOTS)
+            raise Refused("VaultSlotsFull", slots=MAX_SLOTS)
         _check_terms(slot.haircut, slot.haircut_scale)
         _check_decimals(slot.token, slot.decimals)
         slot.from_haircut, slot.from_scale = slot.haircut, slot.haircut_scale
@@ -211,25 +211,25 @@ class MarginVault:
         _check_terms(haircut, haircut_scale)
         slot = self._slot(token)
         if (haircut, haircut_scale) != (slot.haircut, slot.haircut_scale):
-            slot.from_haircut, slot.from_scale = slot.terms_at(self.now)
+            slot.from_haircut, slot.from_scale = slot.terms_at(self.clock.now)
             slot.haircut, slot.haircut_scale = haircut, haircut_scale
-            slot.end_at = self.now + TERMS_RAMP
+            slot.end_at = self.clock.now + TERMS_RAMP
         slot.cap = cap
 
     def tighten_cap(self, token: str, cap: int) -> None:
         slot = self._slot(token)
         if cap >= slot.cap:
-            raise VaultError("VaultNotTighter", current=slot.cap, proposed=cap)
+            raise Refused("VaultNotTighter", current=slot.cap, proposed=cap)
         slot.cap = cap
 
     def _slot(self, token: str) -> Collateral:
         if token not in self.collateral:
-            raise VaultError("VaultUnknownToken", token=token)
+            raise Refused("VaultUnknownToken", token=token)
         return self.collateral[token]
 
 
-def _too_low(account: int, token: str, balance: int, amount: int) -> VaultError:
-    return VaultError(
+def _too_low(account: bytes, token: str, balance: int, amount: int) -> Refused:
+    return Refused(
         "VaultBalanceTooLow", account=account, token=token, balance=balance, amount=amount
     )
 
@@ -241,9 +241,9 @@ def _check_terms(haircut: int, scale: int) -> None:
     ):
         if not least <= value <= most:
             bound = least if value < least else most
-            raise VaultError("VaultOutOfBounds", field=name, value=value, bound=bound)
+            raise Refused("VaultOutOfBounds", field=name, value=value, bound=bound)
 
 
 def _check_decimals(token: str, decimals: int) -> None:
     if decimals > MAX_DECIMALS:
-        raise VaultError("VaultDecimals", token=token, decimals=decimals, maximum=MAX_DECIMALS)
+        raise Refused("VaultDecimals", token=token, decimals=decimals, maximum=MAX_DECIMALS)

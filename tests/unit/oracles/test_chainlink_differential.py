@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from novation.chain.contract import Contract
 from novation.chain.errors import ContractError
 from novation.model import oracle as model
+from novation.model.errors import Refused
 from tests.local_chain import LocalChain
 
 WAD = 10**18
@@ -218,7 +219,7 @@ def test_round_proof_equals_model_and_is_unique(
                 try:
                     expected = twin.price_at(now, history_said, start + time, round_id)
                     right.append(round_id)
-                except model.OracleError as error:
+                except Refused as error:
                     expected = error.name
                 try:
                     got = adapter.read("priceAt", start + time, round_id)
