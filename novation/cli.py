@@ -63,7 +63,7 @@ def deploy(
     """Deploy a venue, or finish a deployment that was interrupted."""
     wanted = find_spec(network, spec)
     chain = connect(wanted, rpc)
-    signer = open_account(chain, account)
+    signer = open_account(chain, account, dry_run)
     run_deploy(wanted, chain, signer, folder=folder, dry_run=dry_run, yes=yes)
 
 

@@ -32,7 +32,7 @@ def cli(
     try:
         chain = Chain.connect(provider.http_uri)
         wanted = find_spec(None, spec, chain.chain_id)
-        signer = open_account(chain, account)
+        signer = open_account(chain, account, dry_run)
         run_deploy(wanted, chain, signer, folder=folder, dry_run=dry_run, yes=yes)
     except (ChainError, DeployError, ArtifactMissing) as error:
         print(f"deploy: {error}", file=sys.stderr)

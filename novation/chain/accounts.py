@@ -48,25 +48,46 @@ class UnlockedAccount:
 class KeystoreAccount:
     """A keystore file, decrypted for as long as this object lives."""
 
-    def __init__(self, name: str, passphrase: Callable[[], str]) -> None:
-        path = keystore_folder() / f"{name}.json"
-        if not path.is_file():
+    def __init__(self, name: str, passphrase: Callable[[], str], locked: bool = False) -> None:
+        """With `locked` the passphrase is asked for when something is to be signed."""
+        self.name = name
+        self._passphrase = passphrase
+        self._signer: LocalAccount | None = None
+        self._keystore = self._read()
+        known = self._keystore.get("address")
+        if known is None or not locked:
+            known = self._unlocked().address
+        self.address = str(to_checksum_address(known))
+
+    def _read(self) -> dict[str, Any]:
+        path = keystore_folder() / f"{self.name}.json"
+        try:
+            found = json.loads(path.read_text("utf-8"))
+        except FileNotFoundError:
             known = ", ".join(sorted(p.stem for p in path.parent.glob("*.json"))) or "none"
             raise AccountError(
-                f"no account {name} in {path.parent} (there: {known}); "
-                f"make one with `ape accounts generate {name}` or `ape accounts import {name}`"
-            )
-        try:
-            key = EthAccount.decrypt(json.loads(path.read_text("utf-8")), passphrase())
-        except ValueError as error:
-            wrong = "MAC" in str(error)
-            why = "the passphrase is wrong" if wrong else f"{path} is not a keystore: {error}"
-            raise AccountError(f"account {name}: {why}") from None
-        self._signer: LocalAccount = EthAccount.from_key(key)
-        self.address = str(self._signer.address)
+                f"no account {self.name} in {path.parent} (there: {known}); make one with "
+                f"`ape accounts generate {self.name}` or `ape accounts import {self.name}`"
+            ) from None
+        except ValueError:
+            found = None
+        if not isinstance(found, dict):
+            raise AccountError(f"account {self.name}: {path} is not a keystore")
+        return found
+
+    def _unlocked(self) -> LocalAccount:
+        if self._signer is None:
+            try:
+                key = EthAccount.decrypt(self._keystore, self._passphrase())
+            except (ValueError, KeyError, TypeError, NotImplementedError) as error:
+                wrong = "MAC" in str(error)
+                why = "the passphrase is wrong" if wrong else f"not a keystore ({error})"
+                raise AccountError(f"account {self.name}: {why}") from None
+            self._signer = EthAccount.from_key(key)
+        return self._signer
 
     def sign(self, transaction: Transaction) -> tuple[bytes, str]:
-        signed = self._signer.sign_transaction(transaction)
+        signed = self._unlocked().sign_transaction(transaction)
         return bytes(signed.raw_transaction), "0x" + bytes(signed.hash).hex()
 
 

@@ -4,8 +4,6 @@ import getpass
 import sys
 from pathlib import Path
 
-from rich.console import Console
-
 from novation.artifacts import ArtifactMissing
 from novation.chain import Account, Chain, KeystoreAccount, Receipt, UnlockedAccount
 from novation.chain.accounts import passphrase_from
@@ -20,7 +18,7 @@ from novation.deploy.errors import (
 )
 from novation.deploy.estimate import estimate_gas
 from novation.deploy.run import DEPLOYMENTS, Deployment, check, deploy, prepare
-from novation.deploy.show import show_plan
+from novation.deploy.show import plan_table
 from novation.deploy.spec import Spec
 from novation.deploy.steps import Step
 
@@ -61,12 +59,12 @@ def connect(spec: Spec, rpc: str | None) -> Chain:
     return Chain.connect(rpc or LOCAL_RPC, spec.chain_id)
 
 
-def open_account(chain: Chain, name: str | None) -> Account:
+def open_account(chain: Chain, name: str | None, dry_run: bool = False) -> Account:
     """The keystore of that name; without one, what a local node holds open."""
     if name is not None:
         terminal = sys.stdin.isatty()
         ask = (lambda: getpass.getpass(f"passphrase of {name}: ")) if terminal else None
-        return KeystoreAccount(name, passphrase_from(ask))
+        return KeystoreAccount(name, passphrase_from(ask), locked=dry_run)
     client = str(chain.request("web3_clientVersion")).lower()
     if not client.startswith(LOCAL_CLIENTS):
         raise AccountError(f"{chain.where} is no local node; name a keystore with --account")
@@ -82,19 +80,18 @@ def run_deploy(
     dry_run: bool = False,
     yes: bool = False,
 ) -> None:
-    console = Console()
     deployment = prepare(spec, chain, account.address, folder)
     if dry_run or not (yes or spec.local):
         gas = estimate_gas(chain, account.address, deployment.left)
-        show_plan(deployment, gas, console)
+        print(plan_table(deployment, gas))
         if dry_run:
             return
         agree(deployment)
-    manifest, sent = deploy(deployment, account, lambda s, r: progress(console, s, r))
+    manifest, sent = deploy(deployment, account, progress)
     done = f"{len(sent)} transactions" if sent else "nothing to send"
-    console.print(f"{spec.network}: {done}; verified against the spec", highlight=False)
-    console.print(f"ClearingHouse {manifest.address('ClearingHouse')}", highlight=False)
-    console.print(f"manifest {deployment.path}", highlight=False, soft_wrap=True)
+    print(f"{spec.network}: {done}; verified against the spec")
+    print(f"ClearingHouse {manifest.address('ClearingHouse')}")
+    print(f"manifest {deployment.path}")
 
 
 def agree(deployment: Deployment) -> None:
@@ -106,16 +103,12 @@ def agree(deployment: Deployment) -> None:
         raise Declined("nothing was sent")
 
 
-def progress(console: Console, step: Step, receipt: Receipt) -> None:
+def progress(step: Step, receipt: Receipt) -> None:
     where = f" {step.creation.address}" if step.creation else ""
-    console.print(
-        f"{step.name}{where} block {receipt.block} gas {receipt.gas_used:,}",
-        highlight=False,
-        soft_wrap=True,
-    )
+    print(f"{step.name}{where} block {receipt.block} gas {receipt.gas_used:,}", flush=True)
 
 
 def run_verify(spec: Spec, chain: Chain, *, folder: Path = DEPLOYMENTS) -> None:
     if drifts := check(spec, chain, folder):
         raise VerificationFailed([str(drift) for drift in drifts])
-    Console().print(f"{spec.network}: the chain is what the spec says", highlight=False)
+    print(f"{spec.network}: the chain is what the spec says")

@@ -392,6 +392,25 @@ def test_missing_keystore_is_named_with_those_there() -> None:
 
 
 @pytest.mark.usefixtures("keystores")
+def test_locked_keystore_knows_its_address_without_the_passphrase(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    opened = KeystoreAccount("deployer", passphrase_from(None))
+    monkeypatch.delenv("NOVATION_PASSPHRASE")
+    locked = KeystoreAccount("deployer", passphrase_from(None), locked=True)
+    assert locked.address == opened.address
+    with pytest.raises(AccountError, match="set NOVATION_PASSPHRASE"):
+        locked.sign({})
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"address": "0x12", "crypto": 1}'])
+def test_file_that_is_no_keystore_is_refused(content: str, keystores: Path) -> None:
+    (keystores / "accounts" / "broken.json").write_text(content)
+    with pytest.raises(AccountError, match=r"account broken: .*not a keystore"):
+        KeystoreAccount("broken", passphrase_from(None))
+
+
+@pytest.mark.usefixtures("keystores")
 def test_wrong_passphrase_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NOVATION_PASSPHRASE", "wrong")
     with pytest.raises(AccountError, match="account deployer: the passphrase is wrong"):
