@@ -1,4 +1,4 @@
-"""The protocol on one Anvil a run, put back after every test, and money counted after every test."""
+"""The protocol on one Anvil a run, put back and its money counted after every test."""
 
 from collections.abc import Iterator
 

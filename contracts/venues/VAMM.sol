@@ -21,6 +21,7 @@ contract VAMM is VammShares, Multicallable {
     int256 internal constant MAX_SIZE = 1 << 79;
     uint256 internal constant MAX_AGE = 10 minutes;
     uint256 internal constant FEE_UNIT = 1e12;
+    uint256 internal constant MAX_FEE = 0.05e18;
 
     constructor(address authority_, address clearing_, uint256 market_, VammParams memory p)
         VammShares(authority_, clearing_, market_, p)
@@ -97,8 +98,9 @@ contract VAMM is VammShares, Multicallable {
         uint256 rate = Curve.flatRateUp(
             p.baseFee() * PPM, p.ageFee() * PPM, p.feeCap() * PPM, m.variance, Fixed.min(age, MAX_AGE)
         );
-        f.fee =
-            Fixed.mulWadUp(f.quote, rate) + Curve.distanceFeeUp(f.peg, s.root, x, x1, m.index, p.distanceFee() * PPM);
+        uint256 distance = Curve.distanceFeeUp(f.peg, s.root, x, x1, m.index, p.distanceFee() * PPM);
+        // The clearing house takes no fee above MAX_FEE; a mid far off the index must not shut a closing fill.
+        f.fee = Fixed.min(Fixed.mulWadUp(f.quote, rate) + distance, Fixed.mulWadUp(f.quote, MAX_FEE));
         f.houseFee = f.fee * p.houseShare() / 1e6 / FEE_UNIT * FEE_UNIT;
     }
 

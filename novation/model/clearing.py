@@ -5,11 +5,11 @@ nothing has changed. `sender` is the 20-byte address that calls.
 """
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import wraps
-from typing import Any, TypeVar, cast
+from typing import Any
 
+from novation.model.atomic import atomic
 from novation.model.errors import Refused
 from novation.model.fixed import div_up, mul_wad_floor, mul_wad_up
 from novation.model.ledger import (
@@ -33,26 +33,9 @@ MAX_HELD = 16
 MAX_SIZE = 1 << 79
 TRADE, WITHDRAW, FUND = 1, 2, 4
 
-F = TypeVar("F", bound=Callable[..., Any])
-
 
 def owner_of(account: bytes) -> bytes:
     return account[:20]
-
-
-def atomic(method: F) -> F:
-    """All or nothing, as a transaction is."""
-
-    @wraps(method)
-    def run(self: "ClearingHouse", *args: Any, **kwargs: Any) -> Any:
-        kept = self.snapshot()
-        try:
-            return method(self, *args, **kwargs)
-        except Exception:
-            self.restore(kept)
-            raise
-
-    return cast(F, run)
 
 
 @dataclass

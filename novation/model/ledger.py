@@ -141,7 +141,7 @@ class Ledger:
             self.positions.pop((account, market), None)
 
     def _touch(self, account: bytes, current: int, m: MarketView | None) -> Touched:
-        """Loads and touches all markets; the one being cleared, `current`, stays with the caller."""
+        """Loads and touches all markets; `current`, being cleared, stays with the caller."""
         t = self._load(account)
         held = t.a.bitmap & MARKETS_MASK
         if m is not None and held >> current & 1:

@@ -17,6 +17,7 @@ from novation.units import FEE_UNIT, PPM, PPM_IN_WAD, WAD
 MAX_SIZE = 2**79
 MAX_QUOTE = 2**120
 MAX_AGE = 600
+MAX_FEE = WAD // 20
 
 
 class Vamm(VammShares):
@@ -108,6 +109,7 @@ class Vamm(VammShares):
         _check_band(p, m.index, mid, held, size)
         fee = mul_wad_up(cost, self._flat_rate(m))
         fee += curve.distance_fee_up(peg, root, x, x1, m.index, p.distance_fee * PPM_IN_WAD)
+        fee = min(fee, mul_wad_up(cost, MAX_FEE))
         return Fill(
             size=size,
             quote=cost,

@@ -1,0 +1,279 @@
+"""Contracts and model side by side: the same calls at the same times, every stored value equal."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from novation.chain.reverts import decode_revert
+from novation.model.clearing import ClearingHouse
+from novation.model.clock import Clock
+from novation.model.errors import Refused
+from novation.model.legs import Leg
+from novation.model.market import PerpMarket
+from novation.model.market_types import Listing, RiskParams
+from novation.model.oracle import Price, PriceStatus
+from novation.model.vamm import Vamm
+from novation.model.vamm_types import Request, VammParams
+from tests.world import ANY_MARKET, KEEP_PREMIUM, Market, World, account_id
+
+HEARTBEAT = 3_660
+GAS = hex(20_000_000)
+
+
+@dataclass
+class Feed:
+    """What the oracle says of the last round pushed."""
+
+    clock: Clock
+    answer: int
+    updated_at: int
+
+    def read(self) -> Price:
+        until = self.updated_at + HEARTBEAT
+        if self.clock.now > until:
+            return Price(0, self.updated_at, until, PriceStatus.STALE)
+        return Price(self.answer * 10**10, self.updated_at, until, PriceStatus.OK)
+
+
+@dataclass
+class SettlementVault:
+    """V, and no other collateral."""
+
+    held: int = 0
+
+    def settlement_wad(self) -> int:
+        return self.held
+
+    def collateral_value(self, account: bytes) -> tuple[int, int]:
+        raise AssertionError(f"{account!r} has no other collateral here")
+
+
+@dataclass
+class Twin:
+    world: World
+    venue: str
+    clock: Clock = field(default_factory=Clock)
+    vault: SettlementVault = field(default_factory=SettlementVault)
+    feeds: list[Feed] = field(default_factory=list)
+    vamms: list[Vamm] = field(default_factory=list)
+    outcomes: dict[tuple[str, str | None], int] = field(default_factory=dict)
+    """How often each call ended how."""
+
+    def __post_init__(self) -> None:
+        self.clock.now = self.world.chain.now
+        treasury = self.world.clearing.read("treasury")
+        self.model = ClearingHouse(self.vault, treasury=bytes(treasury))
+        self.both(
+            lambda: self.model.set_venue(address(self.venue), ANY_MARKET, True),
+            "clearing",
+            "setVenue",
+            self.venue,
+            ANY_MARKET,
+            True,
+        )
+
+    def adopt(
+        self,
+        market: Market,
+        listing: dict[str, Any],
+        risk: dict[str, Any],
+        pool: dict[str, Any],
+    ) -> None:
+        """A model of a market that was just listed; it must not have accrued since."""
+        words = market.perp.read("words")
+        self.feeds.append(Feed(self.clock, words.index // 10**10, words.validUntil - HEARTBEAT))
+        now, self.clock.now = self.clock.now, words.accruedAt
+        terms = Listing(*(listing[k] for k in LISTING), oracle_maximum=1)
+        perp = PerpMarket(self.clock, self.feeds[-1].read, terms, RiskParams(**snake(risk)))
+        self.clock.now = max(now, words.accruedAt)
+        self.model.list_market(perp)
+        venue = address(market.vamm.address)
+        self.model.set_venue(venue, market.number, True)
+        terms_ = VammParams(**snake(pool))
+        self.vamms.append(Vamm(self.clock, self.model, market.number, venue, terms_))
+
+    # Calls
+
+    def both(self, on_model: Callable[[], Any], contract: str, function: str, *values: Any) -> None:
+        self.both_from(None, on_model, contract, function, *values)
+
+    def both_from(
+        self,
+        sender: str | None,
+        on_model: Callable[[], Any],
+        contract: str,
+        function: str,
+        *values: Any,
+    ) -> None:
+        """The call on both sides; they refuse with the same error, or both do it."""
+        target = getattr(self.world, contract)
+        self.at_next_block()
+        self._agree(self.attempt(target, function, values, sender), on_model, function)
+
+    def _agree(self, error: str | None, on_model: Callable[[], Any], function: str) -> None:
+        mine: str | None = None
+        try:
+            on_model()
+        except Refused as refused:
+            mine = refused.name
+        assert error == mine, f"{function}: the contract says {error}, the model {mine}"
+        self.outcomes[function, error] = self.outcomes.get((function, error), 0) + 1
+
+    def at_next_block(self) -> None:
+        self.clock.now += 1
+        self.world.chain.next_at(self.clock.now)
+
+    def attempt(
+        self, target: Any, function: str, values: tuple[Any, ...], sender: str | None
+    ) -> str | None:
+        """Sends whatever comes of it; the name of the error, if it was refused."""
+        chain = self.world.chain
+        data = "0x" + target.encode(function, *values).hex()
+        tx = {"from": sender or chain.accounts[0], "to": target.address, "data": data, "gas": GAS}
+        digest = chain.request("eth_sendTransaction", tx)
+        receipt = None
+        while receipt is None:
+            receipt = chain.request("eth_getTransactionReceipt", digest)
+        if int(receipt["status"], 16) == 1:
+            return None
+        trace = chain.request("debug_traceTransaction", digest, {"tracer": "callTracer"})
+        return decode_revert(bytes.fromhex(trace.get("output", "0x")[2:])).name
+
+    def warp(self, seconds: int) -> None:
+        self.clock.now += seconds
+
+    def push(self, market: int, answer: int) -> None:
+        """A round of 8 decimals."""
+        self.at_next_block()
+        self.attempt(self.world.markets[market].feed, "push", (answer,), None)
+        self.feeds[market].answer, self.feeds[market].updated_at = answer, self.clock.now
+
+    def deposit(self, owner: str, sub: int, amount: int) -> None:
+        """Token units of 6 decimals."""
+        account = account_id(owner, sub)
+        self.world.known[account] = None
+
+        def on_model() -> None:
+            self.model.credit(account, amount * 10**12)
+            self.vault.held += amount * 10**12
+
+        token = self.world.token.address
+        self.both_from(owner, on_model, "vault", "deposit", account, token, amount)
+
+    def withdraw(
+        self, owner: str, sub: int, amount: int, touch: list[bytes], min_release: int
+    ) -> None:
+        account = account_id(owner, sub)
+
+        def on_model() -> None:
+            self.model.debit(account, amount * 10**12, touch, min_release)
+            self.vault.held -= amount * 10**12
+
+        values = (account, self.world.token.address, amount, owner, touch, min_release)
+        self.both_from(owner, on_model, "vault", "withdraw", *values)
+
+    def clear(self, market: int, legs: list[Leg], fee: int) -> None:
+        ordered = sorted(legs, key=lambda leg: leg.account)
+        self.both_from(
+            self.venue,
+            lambda: self.model.clear(market, ordered, fee, None, address(self.venue)),
+            "clearing",
+            "clear",
+            market,
+            ordered,
+            fee,
+            KEEP_PREMIUM,
+        )
+
+    def venue_call(
+        self,
+        market: int,
+        sender: str | None,
+        on_model: Callable[[], Any],
+        function: str,
+        *values: Any,
+    ) -> None:
+        """A call of a vAMM."""
+        self.at_next_block()
+        error = self.attempt(self.world.markets[market].vamm, function, values, sender)
+        self._agree(error, on_model, f"vamm.{function}")
+
+    def perp(self, market: int, on_model: Callable[[], Any], function: str, *values: Any) -> None:
+        """A call of the admin on a market's contract."""
+        self.at_next_block()
+        error = self.attempt(self.world.markets[market].perp, function, values, None)
+        self._agree(error, on_model, function)
+
+    # Equality
+
+    def compare(self) -> None:
+        """Every stored value of accounts, positions, totals and markets."""
+        world, model = self.world, self.model
+        ids = list(world.known)
+        markets = range(len(world.markets))
+        calls = [world.clearing.at("account", i) for i in ids]
+        calls += [world.clearing.at("position", i, m) for i in ids for m in markets]
+        calls += [m.perp.at("words") for m in world.markets]
+        calls.append(world.clearing.at("house"))
+        answers = iter(world.chain.batch(calls))
+        for i in ids:
+            found, mine = next(answers), model.stored(i)
+            assert tuple(found) == (mine.capital, mine.pnl, mine.bitmap), i.hex()
+        for i in ids:
+            for m in markets:
+                found, at = next(answers), model.position(i, m)
+                assert tuple(found) == (at.units, at.k, at.epoch), (i.hex(), m)
+        for m in markets:
+            found, words = next(answers), model.markets[m].words
+            for name, value in zip(found._fields, found, strict=True):
+                assert value == getattr(words, SNAKE.get(name, name)), (m, name)
+        self._compare_pools(ids)
+        found, house = next(answers), model.house
+        assert tuple(found) == (house.capital_total, house.profit_total, house.fees_pending)
+        assert self.vault.held == world.vault.read("settlementWad")
+
+    def _compare_pools(self, ids: list[bytes]) -> None:
+        chain, layout = self.world.chain, self.world.markets[0].vamm.artifact.storage_layout
+        slot = next(int(e["slot"]) for e in layout["storage"] if e["label"] == "state")
+        for market, vamm in zip(self.world.markets, self.vamms, strict=True):
+            word, mine = chain.storage(market.vamm.address, slot), vamm.state
+            assert word == mine.peg | mine.index << 80 | mine.root << 160, market.number
+            calls = [market.vamm.at("totalShares"), market.vamm.at("shareEpoch")]
+            calls += [market.vamm.at("sharesOf", i) for i in ids]
+            calls += [market.vamm.at("deposits", i) for i in ids]
+            calls += [market.vamm.at("withdrawals", i) for i in ids]
+            found = chain.batch(calls)
+            assert found[:2] == [vamm.total, vamm.share_epoch]
+            assert found[2 : 2 + len(ids)] == [vamm.shares_of(i) for i in ids]
+            none = Request(0, 0, 0)
+            asked = [vamm.deposits.get(i, none) for i in ids]
+            asked += [vamm.withdrawals.get(i, none) for i in ids]
+            open_ = [(r.amount, r.made_at, r.min_ratio) for r in asked]
+            assert [tuple(r) for r in found[2 + len(ids) :]] == open_
+
+
+LISTING = (
+    "strictWindow",
+    "premiumWindow",
+    "shortWindow",
+    "interruption",
+    "fullPremium",
+    "settlementWindow",
+    "isolated",
+)
+SNAKE = {
+    "accruedAt": "accrued_at",
+    "validUntil": "valid_until",
+    "openInterest": "open_interest",
+    "premiumAverage": "premium_average",
+}
+
+
+def snake(values: dict[str, Any]) -> dict[str, Any]:
+    """camelCase keys as Python names."""
+    cased = {name: "".join("_" + c.lower() if c.isupper() else c for c in name) for name in values}
+    return {cased[name]: value for name, value in values.items()}
+
+
+def address(text: str) -> bytes:
+    return bytes.fromhex(text[2:])
