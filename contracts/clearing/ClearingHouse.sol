@@ -5,6 +5,7 @@ import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManage
 
 import {Multicallable} from "solady/utils/Multicallable.sol";
 import {IClearingHouse} from "../interfaces/IClearingHouse.sol";
+import {IPerpMarket} from "../interfaces/IPerpMarket.sol";
 import {Fixed} from "../libraries/Fixed.sol";
 import {Sides} from "../libraries/Sides.sol";
 import {MarginMath} from "../risk/MarginMath.sol";
@@ -12,30 +13,33 @@ import {AccountId, AccountIds} from "../types/AccountId.sol";
 import {Account, AmountOverflow, Health, House, Leg, Position, Words} from "../types/Ledger.sol";
 import {IndexView, MarketState, MarketView} from "../types/Market.sol";
 import {MarketNow} from "../types/MarketNow.sol";
+import {Clearing} from "./Clearing.sol";
 import {Ledger} from "./Ledger.sol";
 
 /// @title ClearingHouse: refuses legs that do not balance, books the rest, and checks margin once per account.
 /// @custom:stop guardian: `PerpMarket.reduceOnly` per market, `stopVenue` per venue; withdrawals of flat accounts go on.
-contract ClearingHouse is Ledger, AccessManaged, Multicallable {
+contract ClearingHouse is Clearing, AccessManaged, Multicallable {
     using Fixed for int256;
     using Words for Position;
 
     /// @notice A venue allowed in every market.
     uint256 public constant ANY_MARKET = 255;
-    /// @notice Most that a venue's transfer may take from a leg of somebody else, of its cash (5 %).
-    uint256 public constant MAX_FEE = 0.05e18;
     uint256 public constant MAX_MARKETS = 62;
-    uint256 public constant MAX_HELD = 16;
-    int256 internal constant MAX_SIZE = 1 << 79;
     uint256 internal constant TRADE = 1;
     uint256 internal constant WITHDRAW = 2;
     uint256 internal constant FUND = 4;
+
+    /// @dev The only market it may fill (or ANY_MARKET; 0 when it may fill none), and that market's contract.
+    struct Venue {
+        IPerpMarket contract_;
+        uint96 marketPlusOne;
+    }
 
     AccountId public immutable treasury;
 
     uint256 public marketCount;
     mapping(address market => bool) internal listed;
-    mapping(address venue => uint256 marketPlusOne) internal venues;
+    mapping(address venue => Venue) internal venues;
     mapping(AccountId => mapping(address => uint256)) internal delegates;
     address internal transient holder;
 
@@ -74,205 +78,33 @@ contract ClearingHouse is Ledger, AccessManaged, Multicallable {
         locked
         returns (IndexView memory m, int256 sizeA, int256 sizeB)
     {
-        MarketNow memory w = _market(market).accrue();
+        MarketNow memory w = _marketForCaller(market).accrue();
         (m, sizeA, sizeB) = (w.quoted(), _sizeNow(a, market, w), _sizeNow(b, market, w));
     }
 
     /// @inheritdoc IClearingHouse
     function setDepth(uint256 market, uint256 depth) external locked {
-        _requireVenue(market);
-        _market(market).setDepth(depth);
+        _requireVenue(market).setDepth(depth);
     }
 
     /// @inheritdoc IClearingHouse
     function clear(uint256 market, Leg[] calldata legs, uint256 houseFee, int256 premium) external locked {
-        _requireVenue(market);
         if (houseFee > type(uint96).max) revert AmountOverflow(houseFee, type(uint96).max);
-        MarketView memory m = _accrue(market);
-        _requireFillable(market, m);
-        Touched[] memory ts = _net(legs, houseFee, market, m);
-        House memory h = _loadHouse();
-        _book(ts, market, m, premium);
-        _transfers(ts, h, houseFee);
-        for (uint256 i; i < ts.length; ++i) {
-            Touched memory t = ts[i];
-            _checkMargin(t, m);
-            _settle(t, h);
-            uint256 word = t.p.units == 0 ? 0 : t.p.pack();
-            accounts[t.id] = t.word;
-            if (word != t.pWord) positions[t.id][market] = word;
-            emit LegBooked(t.id, market, t.word, word);
-        }
-        _saveHouse(h);
+        _clear(_requireVenue(market), market, legs, houseFee, premium);
     }
 
-    function _requireVenue(uint256 market) internal view {
-        uint256 allowed = venues[msg.sender];
-        if (allowed != market + 1 && allowed != ANY_MARKET + 1) revert ClearingNotVenue(msg.sender, market);
+    /// @dev The market's contract; reverts unless the caller is a venue of it.
+    function _requireVenue(uint256 market) internal view returns (IPerpMarket) {
+        Venue memory v = venues[msg.sender];
+        if (v.marketPlusOne == market + 1) return v.contract_;
+        if (v.marketPlusOne != ANY_MARKET + 1) revert ClearingNotVenue(msg.sender, market);
+        return _market(market);
     }
 
-    function _requireFillable(uint256 market, MarketView memory m) internal view {
-        if (m.state >= MarketState.Settling) revert ClearingMarketState(market, m.state);
-        if (!m.live) _market(market).requirePrice();
-        if (m.interruptedUntil > block.timestamp) revert ClearingInterrupted(market, m.interruptedUntil);
-    }
-
-    /// @dev Touches each account of the legs, sorted, equal neighbours added up; refuses sums that are not zero.
-    function _net(Leg[] calldata legs, uint256 houseFee, uint256 market, MarketView memory m)
-        internal
-        returns (Touched[] memory ts)
-    {
-        ts = new Touched[](legs.length);
-        uint256 n;
-        (int256 size, int256 cash, int256 moved) = (0, 0, int256(houseFee));
-        for (uint256 i; i < legs.length; ++i) {
-            Leg calldata leg = legs[i];
-            if (i == 0 || leg.account.key() != ts[n - 1].id.key()) {
-                if (i != 0 && leg.account.key() < ts[n - 1].id.key()) {
-                    revert ClearingUnsortedLegs(ts[n - 1].id, leg.account);
-                }
-                ts[n++] = _touch(leg.account, market, m);
-            }
-            Touched memory t = ts[n - 1];
-            (t.size, t.cash, t.transfer) = (t.size + leg.size, t.cash + leg.cash, t.transfer + leg.transfer);
-            (size, cash, moved) = (size + leg.size, cash + leg.cash, moved + leg.transfer);
-        }
-        if (size != 0 || cash != 0 || moved != 0) revert ClearingUnbalancedLegs(size, cash, moved);
-        assembly ("memory-safe") {
-            mstore(ts, n)
-        }
-    }
-
-    /// @dev Trade legs: pnl += cash + size * P; units enter and leave at the ratio before the legs; O follows the sides.
-    function _book(Touched[] memory ts, uint256 market, MarketView memory m, int256 premium) internal {
-        int256[2] memory grown;
-        int256[2] memory units;
-        for (uint256 i; i < ts.length; ++i) {
-            Touched memory t = ts[i];
-            t.before = Sides.sizeOf(m, t.p.units);
-            t.value = int256(t.a.capital) + t.a.pnl;
-            t.after_ = t.before;
-            if (t.size != 0) _resize(t, market, m, grown, units);
-            t.a.pnl += t.cash + t.size.mulWadFloor(int256(m.index));
-            _collect(t.a);
-        }
-        int256 o = int256(m.openInterest) + (grown[0] < grown[1] ? grown[0] : grown[1]);
-        uint256 openInterest = o > 0 ? uint256(o) : 0;
-        if (openInterest > m.openInterest && openInterest > m.openInterestCap) {
-            revert ClearingOpenInterestCap(market, openInterest, m.openInterestCap);
-        }
-        m.units[0] = uint256(int256(m.units[0]) + units[0]);
-        m.units[1] = uint256(int256(m.units[1]) + units[1]);
-        m.openInterest = openInterest;
-        _market(market).book(openInterest, m.units[0], m.units[1], premium);
-    }
-
-    /// @dev Moves one position by its leg. @param grown Change of the sides' sizes. @param units Change of their units.
-    function _resize(
-        Touched memory t,
-        uint256 market,
-        MarketView memory m,
-        int256[2] memory grown,
-        int256[2] memory units
-    ) internal view {
-        int256 after_ = t.before + t.size;
-        if (after_ >= MAX_SIZE || after_ <= -MAX_SIZE) revert ClearingSizeOutOfRange(after_, uint256(MAX_SIZE));
-        if (after_.abs() < Sides.DUST) after_ = 0;
-        uint256 from = Sides.sideOf(t.p.units);
-        uint256 to = Sides.sideOf(after_);
-        uint256 had = t.p.units.abs();
-        uint256 has;
-        if (after_ != 0) {
-            if (had == 0 || from != to) {
-                has = Sides.unitsDown(m, to, after_.abs());
-            } else if (after_.abs() >= t.before.abs()) {
-                has = had + Sides.unitsDown(m, to, after_.abs() - t.before.abs());
-            } else {
-                uint256 out = Sides.unitsUp(m, to, t.before.abs() - after_.abs());
-                has = had > out ? had - out : 0;
-            }
-        }
-        if (has == 0) after_ = 0;
-        grown[from] -= int256(t.before.abs());
-        grown[to] += int256(after_.abs());
-        units[from] -= int256(had);
-        units[to] += int256(has);
-        t.after_ = after_;
-        t.p = Position(to == 0 ? int256(has) : -int256(has), m.k[to], m.epoch[to]);
-        _checkGrowth(t, market, m);
-        t.a.bitmap = has == 0 ? t.a.bitmap & ~(1 << market) : t.a.bitmap | (1 << market);
-    }
-
-    /// @dev Limits on a position that opens, grows or flips; venues' own accounts are bound by margin alone.
-    function _checkGrowth(Touched memory t, uint256 market, MarketView memory m) internal pure {
-        if (t.a.bitmap & Words.VENUE_BIT != 0 || t.after_ == 0) return;
-        uint256 notional = Fixed.mulWadUp(t.after_.abs(), m.index);
-        if (notional < m.minNotional) revert ClearingPositionTooSmall(t.id, notional, m.minNotional);
-        if (!_grew(t)) return;
-        if (m.state != MarketState.Active) revert ClearingReduceOnly(t.id, t.before, t.after_);
-        if (notional > m.accountCap) revert ClearingAccountCap(t.id, notional, m.accountCap);
-        if (t.before == 0) {
-            if (t.rest.isolated || (m.isolated && t.rest.markets != 0)) revert ClearingIsolatedMarket(t.id, market);
-            if (t.rest.markets >= MAX_HELD) revert ClearingTooManyMarkets(t.id, t.rest.markets + 1, MAX_HELD);
-        }
-    }
-
-    function _grew(Touched memory t) internal pure returns (bool) {
-        return t.after_ != 0 && (t.after_.abs() > t.before.abs() || t.after_ > 0 != t.before > 0);
-    }
-
-    /// @dev Transfer legs: payers give capital first, then pnl; the house takes capital first, then receivers in order.
-    /// What the house would get as pnl is cancelled and stays as surplus.
-    function _transfers(Touched[] memory ts, House memory h, uint256 houseFee) internal view {
-        uint256 senior;
-        uint256 junior;
-        for (uint256 i; i < ts.length; ++i) {
-            Touched memory t = ts[i];
-            if (t.transfer >= 0) continue;
-            (uint256 s, uint256 j) = _pay(t, uint256(-t.transfer));
-            (senior, junior) = (senior + s, junior + j);
-        }
-        uint256 fee = Fixed.min(senior, houseFee);
-        h.feesPending += fee / Words.FEE_UNIT;
-        senior -= fee;
-        junior -= houseFee - fee;
-        for (uint256 i; i < ts.length; ++i) {
-            Touched memory t = ts[i];
-            if (t.transfer <= 0) continue;
-            uint256 s = Fixed.min(senior, uint256(t.transfer));
-            senior -= s;
-            t.a.capital += s;
-            t.a.pnl += t.transfer - int256(s);
-            _collect(t.a);
-        }
-    }
-
-    function _pay(Touched memory t, uint256 owed) internal view returns (uint256 senior, uint256 junior) {
-        if (t.id.owner() != msg.sender) {
-            uint256 maximum = Fixed.mulWadUp(t.cash.abs(), MAX_FEE);
-            if (owed > maximum) revert ClearingFeeTooHigh(t.id, owed, maximum);
-        }
-        uint256 available = t.a.capital + (t.a.pnl > 0 ? uint256(t.a.pnl) : 0);
-        if (owed > available) revert ClearingTransferShort(t.id, owed, available);
-        senior = Fixed.min(t.a.capital, owed);
-        junior = owed - senior;
-        t.a.capital -= senior;
-        t.a.pnl -= int256(junior);
-    }
-
-    /// @dev After the legs: initial margin, or risk only fell (no growth, E - M and E / M no worse, E >= 0).
-    function _checkMargin(Touched memory t, MarketView memory m) internal view {
-        bool venue = t.a.bitmap & Words.VENUE_BIT != 0;
-        MarginMath.Sums memory s = MarginMath.copy(t.rest);
-        MarginMath.add(s, m, t.after_, venue);
-        Health memory h = _health(t.id, t.a, s);
-        if (h.initialEquity >= int256(h.initial) && s.live) return;
-        if (_grew(t)) revert ClearingInitialMargin(t.id, h.initialEquity, h.initial);
-        int256 before = h.equity - (int256(t.a.capital) + t.a.pnl - t.value);
-        uint256 maintenance = t.rest.maintenance + MarginMath.maintenance(s, m, t.before, venue);
-        if (!MarginMath.onlyFell(before, maintenance, h.equity, h.maintenance)) {
-            revert ClearingRiskRose(t.id, h.equity, h.maintenance);
-        }
+    /// @dev The market's contract, for a venue of it from the venue's own slot, which `clear` needs anyway.
+    function _marketForCaller(uint256 market) internal view returns (IPerpMarket) {
+        Venue memory v = venues[msg.sender];
+        return v.marketPlusOne == market + 1 ? v.contract_ : _market(market);
     }
 
     // Accounts
@@ -325,9 +157,7 @@ contract ClearingHouse is Ledger, AccessManaged, Multicallable {
     function _credit(AccountId id, uint256 amount, House memory h) internal {
         if (id.owner() == address(0)) revert ClearingNoOwner(id);
         Touched memory t;
-        t.id = id;
-        t.word = accounts[id];
-        t.a = Words.account(t.word);
+        _read(t, id);
         if (t.a.bitmap & Words.VENUE_BIT != 0 && id.owner() != msg.sender) revert ClearingVenueAccount(id);
         t.a.capital += amount;
         _collect(t.a);
@@ -408,9 +238,7 @@ contract ClearingHouse is Ledger, AccessManaged, Multicallable {
             t = _touchAlone(id, h);
         } else {
             if (id.owner() == address(0)) revert ClearingNoOwner(id);
-            t.id = id;
-            t.word = accounts[id];
-            t.a = Words.account(t.word);
+            _read(t, id);
             if (t.a.bitmap & Words.VENUE_BIT != 0) revert ClearingVenueAccount(id);
         }
         t.a.bitmap = held ? t.a.bitmap | Words.COLLATERAL_BIT : t.a.bitmap & ~Words.COLLATERAL_BIT;
@@ -433,8 +261,9 @@ contract ClearingHouse is Ledger, AccessManaged, Multicallable {
 
     /// @inheritdoc IClearingHouse
     function setVenue(address venue, uint256 market, bool allowed) external restricted locked {
-        if (market != ANY_MARKET) _market(market);
-        venues[venue] = allowed ? market + 1 : 0;
+        IPerpMarket contract_ = market == ANY_MARKET ? IPerpMarket(address(0)) : _market(market);
+        if (allowed) venues[venue] = Venue(contract_, uint96(market + 1));
+        else delete venues[venue];
         for (uint96 sub; sub < 2; ++sub) {
             AccountId id = AccountIds.from(venue, sub);
             uint256 word = accounts[id];
@@ -449,9 +278,9 @@ contract ClearingHouse is Ledger, AccessManaged, Multicallable {
 
     /// @inheritdoc IClearingHouse
     function stopVenue(address venue) external restricted locked {
-        uint256 was = venues[venue];
+        uint256 was = venues[venue].marketPlusOne;
         if (was == 0) revert ClearingNotVenue(venue, ANY_MARKET);
-        venues[venue] = 0;
+        delete venues[venue];
         emit VenueSet(venue, was - 1, false);
     }
 
@@ -475,8 +304,7 @@ contract ClearingHouse is Ledger, AccessManaged, Multicallable {
     /// @inheritdoc IClearingHouse
     function health(AccountId id) external view unlockedView returns (Account memory touched, Health memory h) {
         Touched memory t;
-        t.id = id;
-        t.a = Words.account(accounts[id]);
+        _read(t, id);
         _plan(t, _heldPeeked(id, t.a.bitmap & Words.MARKETS_MASK));
         _collect(t.a);
         return (t.a, _health(id, t.a, t.rest));

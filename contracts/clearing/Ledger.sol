@@ -65,10 +65,6 @@ abstract contract Ledger is IClearingHouse {
 
     // Markets
 
-    function _accrue(uint256 market) internal returns (MarketView memory) {
-        return _market(market).accrue().unpack();
-    }
-
     function _market(uint256 market) internal view returns (IPerpMarket) {
         address m = marketOf[market];
         if (m == address(0)) revert ClearingUnknownMarket(market);
@@ -78,7 +74,7 @@ abstract contract Ledger is IClearingHouse {
     function _heldAccrued(AccountId id, uint256 bits) internal returns (Held[] memory held) {
         held = _heldStored(id, bits);
         for (uint256 i; i < held.length; ++i) {
-            held[i].m = _accrue(held[i].market);
+            _market(held[i].market).accrue().unpackInto(held[i].m);
         }
     }
 
@@ -96,7 +92,7 @@ abstract contract Ledger is IClearingHouse {
             bits &= bits - 1;
             held[i].market = market;
             held[i].word = positions[id][market];
-            held[i].p = Words.position(held[i].word);
+            held[i].p.read(held[i].word);
         }
     }
 
@@ -138,7 +134,7 @@ abstract contract Ledger is IClearingHouse {
     /// @dev The plan of a touch: `t` gets the account as it will be; `held` its other positions.
     function _plan(Touched memory t, Held[] memory held) internal view {
         bool venue = t.a.bitmap & Words.VENUE_BIT != 0;
-        MarginMath.Sums memory rest = t.rest = MarginMath.none();
+        MarginMath.Sums memory rest = t.rest;
         int256 pnl;
         for (uint256 i; i < held.length; ++i) {
             Held memory x = held[i];
@@ -157,23 +153,33 @@ abstract contract Ledger is IClearingHouse {
         t.a.pnl += pnl;
     }
 
+    /// @dev Loads `id` into a new `t`.
+    function _read(Touched memory t, AccountId id) internal view {
+        uint256 word = accounts[id];
+        (t.id, t.word) = (id, word);
+        t.a.read(word);
+        MarginMath.begin(t.rest);
+    }
+
     /// @dev Loads `id` and touches all its markets; `current`'s view is the caller's and its market is booked by the caller.
-    function _touch(AccountId id, uint256 current, MarketView memory m) internal returns (Touched memory t) {
-        t.id = id;
-        t.word = accounts[id];
-        t.a = Words.account(t.word);
+    function _touch(Touched memory t, AccountId id, uint256 current, MarketView memory m) internal {
+        _read(t, id);
         uint256 bits = t.a.bitmap & Words.MARKETS_MASK;
-        Held[] memory held;
-        if (current != NO_MARKET) {
-            if (bits >> current & 1 != 0) {
-                t.pWord = positions[id][current];
-                t.p = Words.position(t.pWord);
-                (t.a.pnl,) = _syncInto(t, current, m);
-                if (t.p.units == 0) t.a.bitmap &= ~(1 << current);
-            }
-            bits &= ~(1 << current);
+        uint256 bit = 1 << current; // 0 for NO_MARKET
+        if (bits & bit != 0) {
+            uint256 word = t.pWord = positions[id][current];
+            t.p.read(word);
+            (int256 gain,) = _sync(current, m, t.p);
+            t.a.pnl += gain;
+            if (t.p.units == 0) t.a.bitmap &= ~bit;
         }
-        if (bits != 0) held = _heldAccrued(id, bits);
+        bits &= ~bit;
+        if (bits == 0) _collect(t.a);
+        else _touchOthers(t, id, bits);
+    }
+
+    function _touchOthers(Touched memory t, AccountId id, uint256 bits) private {
+        Held[] memory held = _heldAccrued(id, bits);
         _plan(t, held);
         _collect(t.a);
         for (uint256 i; i < held.length; ++i) {
@@ -187,11 +193,6 @@ abstract contract Ledger is IClearingHouse {
         }
     }
 
-    function _syncInto(Touched memory t, uint256 market, MarketView memory m) private view returns (int256, bool) {
-        (int256 gain, bool shrunk) = _sync(market, m, t.p);
-        return (t.a.pnl + gain, shrunk);
-    }
-
     /// @dev A loss eats capital: pnl is negative only where capital is 0.
     function _collect(Account memory a) internal pure {
         if (a.pnl >= 0) return;
@@ -203,11 +204,15 @@ abstract contract Ledger is IClearingHouse {
     /// @dev Packs the account into `t.word` and moves the totals with it. Whether it changed.
     function _settle(Touched memory t, House memory h) internal pure returns (bool) {
         uint256 word = t.a.pack();
-        if (word == t.word) return false;
-        Account memory old = Words.account(t.word);
-        h.capitalTotal = h.capitalTotal + t.a.capital - old.capital;
-        if (t.a.pnl > 0) h.profitTotal += uint256(t.a.pnl);
-        if (old.pnl > 0) h.profitTotal -= uint256(old.pnl);
+        uint256 old = t.word;
+        if (word == old) return false;
+        (int256 pnl, int256 oldPnl) = (t.a.pnl, Words.pnlOf(old));
+        // Sums of fields of 96 bits; `pack` held the new ones to their width. Totals contain what is taken off.
+        unchecked {
+            h.capitalTotal = h.capitalTotal + t.a.capital - Words.capitalOf(old);
+            if (pnl > 0) h.profitTotal += uint256(pnl);
+            if (oldPnl > 0) h.profitTotal -= uint256(oldPnl);
+        }
         t.word = word;
         return true;
     }
@@ -219,8 +224,8 @@ abstract contract Ledger is IClearingHouse {
         emit AccountSet(t.id, t.word);
     }
 
-    function _loadHouse() internal view returns (House memory) {
-        return Words.house(totals);
+    function _loadHouse() internal view returns (House memory h) {
+        h.read(totals);
     }
 
     function _saveHouse(House memory h) internal {
@@ -233,7 +238,7 @@ abstract contract Ledger is IClearingHouse {
     /// @dev Touches one account for its own sake.
     function _touchAlone(AccountId id, House memory h) internal returns (Touched memory t) {
         MarketView memory none;
-        t = _touch(id, NO_MARKET, none);
+        _touch(t, id, NO_MARKET, none);
         _save(t, h);
     }
 

@@ -8,7 +8,10 @@ library Fixed {
     /// @notice a / b toward minus infinity; b > 0.
     function divFloor(int256 a, int256 b) internal pure returns (int256 q) {
         q = a / b;
-        if (a < 0 && q * b != a) --q;
+        // A remainder has the sign of `a`. Then |q| < 2^255, and one less is still a number.
+        unchecked {
+            if (a % b < 0) --q;
+        }
     }
 
     /// @notice a * b / 1e18 toward minus infinity.
@@ -19,12 +22,17 @@ library Fixed {
     /// @notice a * b / 1e18, rounded up.
     function mulWadUp(uint256 a, uint256 b) internal pure returns (uint256) {
         uint256 z = a * b;
-        return z == 0 ? 0 : (z - 1) / 1e18 + 1;
+        unchecked {
+            return z == 0 ? 0 : (z - 1) / 1e18 + 1;
+        }
     }
 
     /// @notice a / b, rounded up; b > 0.
     function divUp(uint256 a, uint256 b) internal pure returns (uint256) {
-        return a == 0 ? 0 : (a - 1) / b + 1;
+        // Division by 0 reverts here as well.
+        unchecked {
+            return a == 0 ? 0 : (a - 1) / b + 1;
+        }
     }
 
     /// @notice |a|.

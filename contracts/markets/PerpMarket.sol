@@ -92,12 +92,13 @@ contract PerpMarket is IPerpMarket, AccessManaged {
     // The clearing house's calls
 
     /// @inheritdoc IPerpMarket
-    function accrue() external onlyClearing returns (MarketNow memory) {
-        return _accrue();
+    function accrue() external onlyClearing returns (MarketNow memory w) {
+        _accrue(w);
     }
 
-    function _accrue() internal returns (MarketNow memory w) {
-        w = _stored();
+    /// @dev Fills `w`: what is passed down is allocated once.
+    function _accrue(MarketNow memory w) internal {
+        _load(w);
         uint256 seen = seenPrice;
         if (w.state() >= MarketState.Settling) {
             _closeWhenDue(w);
@@ -119,7 +120,7 @@ contract PerpMarket is IPerpMarket, AccessManaged {
     function _closeWhenDue(MarketNow memory w) internal {
         if (w.state() == MarketState.Closed || block.timestamp < settlementAt + SETTLEMENT_WINDOW) return;
         risk.state = MarketState.Closed;
-        MarketWords memory s = _unpacked(w);
+        MarketWords memory s = MarketWordsLib.unpack(w.prices, w.rates, w.indices, w.sides);
         _rollBoth(s);
         _pack(w, s);
         w.risk = risk.word();
@@ -129,8 +130,9 @@ contract PerpMarket is IPerpMarket, AccessManaged {
     }
 
     /// @inheritdoc IPerpMarket
-    function peek() external view returns (MarketView memory) {
-        MarketNow memory w = _stored();
+    function peek() external view returns (MarketView memory m) {
+        MarketNow memory w;
+        _load(w);
         Price memory price;
         if (w.state() >= MarketState.Settling) {
             if (block.timestamp >= settlementAt + SETTLEMENT_WINDOW) w.rates &= ~(uint256(type(uint80).max) << 80);
@@ -140,7 +142,7 @@ contract PerpMarket is IPerpMarket, AccessManaged {
             _advance(w, price);
         }
         w.seen = _complete(w.risk, _seen(price));
-        return w.unpack();
+        w.unpackInto(m);
     }
 
     /// @inheritdoc IPerpMarket
@@ -196,7 +198,8 @@ contract PerpMarket is IPerpMarket, AccessManaged {
     /// @dev Brings `w` to now. Whether anything changed.
     function _advance(MarketNow memory w, Price memory price) internal view returns (bool) {
         bool live = price.status == PriceStatus.Ok;
-        MarketWords memory s = _unpacked(w);
+        MarketWords memory s;
+        MarketWordsLib.unpackInto(s, w.prices, w.rates, w.indices, w.sides);
         if (block.timestamp == s.accruedAt && (!live || price.value == s.index)) return false;
         uint256 dt = _liveSeconds(s, price, live);
         int256 g = dt > 0 ? Accrual.elapse(s, _terms(w), dt) : int256(0);
@@ -266,12 +269,9 @@ contract PerpMarket is IPerpMarket, AccessManaged {
 
     // Words and views
 
-    function _stored() internal view returns (MarketNow memory) {
-        return MarketNow(prices, rates, indices, sides, risk.word(), caps.word(), 0);
-    }
-
-    function _unpacked(MarketNow memory w) internal pure returns (MarketWords memory) {
-        return MarketWordsLib.unpack(w.prices, w.rates, w.indices, w.sides);
+    function _load(MarketNow memory w) internal view {
+        (w.prices, w.rates, w.indices, w.sides) = (prices, rates, indices, sides);
+        (w.risk, w.caps) = (risk.word(), caps.word());
     }
 
     function _pack(MarketNow memory w, MarketWords memory s) internal pure {
@@ -300,7 +300,7 @@ contract PerpMarket is IPerpMarket, AccessManaged {
 
     /// @inheritdoc IPerpMarket
     function words() external view returns (MarketWords memory) {
-        return _unpacked(_stored());
+        return MarketWordsLib.unpack(prices, rates, indices, sides);
     }
 
     /// @inheritdoc IPerpMarket
@@ -342,7 +342,8 @@ contract PerpMarket is IPerpMarket, AccessManaged {
 
     /// @inheritdoc IPerpMarket
     function setParams(RiskParams calldata p) external restricted {
-        _accrue();
+        MarketNow memory w;
+        _accrue(w);
         _setParams(p);
     }
 
@@ -383,7 +384,8 @@ contract PerpMarket is IPerpMarket, AccessManaged {
     /// @inheritdoc IPerpMarket
     function beginSettlement() external restricted {
         if (risk.state >= MarketState.Settling) revert MarketWrongState(risk.state);
-        _accrue();
+        MarketNow memory w;
+        _accrue(w);
         risk.state = MarketState.Settling;
         settlementAt = block.timestamp;
         emit StateSet(MarketState.Settling);

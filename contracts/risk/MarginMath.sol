@@ -32,20 +32,9 @@ library MarginMath {
         bool isolated;
     }
 
-    /// @notice Sums of no position.
-    function none() internal pure returns (Sums memory s) {
-        s.profitWeight = 1e18;
-        s.live = true;
-    }
-
-    /// @notice A copy, so that one account's other markets can be counted with and without the market being cleared.
-    function copy(Sums memory a) internal pure returns (Sums memory b) {
-        b.strictLoss = a.strictLoss;
-        b.initial = a.initial;
-        b.deadLoss = a.deadLoss;
-        b.maintenance = a.maintenance;
-        b.profitWeight = a.profitWeight;
-        b.live = a.live;
+    /// @notice Makes new sums those of no position.
+    function begin(Sums memory s) internal pure {
+        (s.profitWeight, s.live) = (1e18, true);
     }
 
     /// @notice Adds a position of `size` lots (positive when long) in market `m`.
@@ -100,13 +89,24 @@ library MarginMath {
         pure
         returns (Health memory h)
     {
-        h.equity = int256(a.capital + collateral) + a.pnl + s.deadLoss;
+        h.equity = equity(a, s, collateral);
         h.maintenance = s.maintenance;
         h.initial = s.initial;
+        h.initialEquity = initialEquity(a, s, collateralInitial);
         int256 base = int256(a.capital + collateralInitial) + s.strictLoss;
-        h.initialEquity = base + (a.pnl > 0 ? a.pnl.mulWadFloor(int256(s.profitWeight)) : a.pnl);
         int256 spare = base + (a.pnl < 0 ? a.pnl : int256(0)) - int256(s.initial);
         h.free = spare <= 0 || !s.live ? 0 : Fixed.min(uint256(spare), a.capital);
+    }
+
+    /// @notice See Health.equity.
+    function equity(Account memory a, Sums memory s, uint256 collateral) internal pure returns (int256) {
+        return int256(a.capital + collateral) + a.pnl + s.deadLoss;
+    }
+
+    /// @notice See Health.initialEquity.
+    function initialEquity(Account memory a, Sums memory s, uint256 collateral) internal pure returns (int256) {
+        int256 base = int256(a.capital + collateral) + s.strictLoss;
+        return base + (a.pnl > 0 ? a.pnl.mulWadFloor(int256(s.profitWeight)) : a.pnl);
     }
 
     /// @notice Whether risk only fell: E - M and E / M no worse (or M gone) and E not negative.

@@ -79,9 +79,20 @@ library Words {
     }
 
     function account(uint256 word) internal pure returns (Account memory a) {
-        a.capital = uint96(word);
-        a.pnl = int96(uint96(word >> 96));
-        a.bitmap = word >> 192;
+        read(a, word);
+    }
+
+    /// @notice Fills `a`. The hot path fills what it has: a struct that is returned is allocated twice.
+    function read(Account memory a, uint256 word) internal pure {
+        (a.capital, a.pnl, a.bitmap) = (capitalOf(word), pnlOf(word), word >> 192);
+    }
+
+    function capitalOf(uint256 word) internal pure returns (uint256) {
+        return uint96(word);
+    }
+
+    function pnlOf(uint256 word) internal pure returns (int256) {
+        return int96(uint96(word >> 96));
     }
 
     function pack(Position memory p) internal pure returns (uint256) {
@@ -92,9 +103,11 @@ library Words {
     }
 
     function position(uint256 word) internal pure returns (Position memory p) {
-        p.units = int96(uint96(word));
-        p.k = int128(uint128(word >> 96));
-        p.epoch = word >> 224;
+        read(p, word);
+    }
+
+    function read(Position memory p, uint256 word) internal pure {
+        (p.units, p.k, p.epoch) = (int96(uint96(word)), int128(uint128(word >> 96)), word >> 224);
     }
 
     function pack(House memory h) internal pure returns (uint256) {
@@ -104,9 +117,7 @@ library Words {
         return h.capitalTotal | (h.profitTotal << 96) | (h.feesPending << 192);
     }
 
-    function house(uint256 word) internal pure returns (House memory h) {
-        h.capitalTotal = uint96(word);
-        h.profitTotal = uint96(word >> 96);
-        h.feesPending = word >> 192;
+    function read(House memory h, uint256 word) internal pure {
+        (h.capitalTotal, h.profitTotal, h.feesPending) = (uint96(word), uint96(word >> 96), word >> 192);
     }
 }

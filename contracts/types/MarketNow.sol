@@ -114,35 +114,37 @@ library MarketNowLib {
         return uint24(w.sides >> (160 + 24 * side));
     }
 
-    /// @notice Every field, in full words.
-    function unpack(MarketNow memory w) internal pure returns (MarketView memory m) {
-        (uint256 p, uint256 r, uint256 risk, uint256 caps) = (w.prices, w.rates, w.risk, w.caps);
+    /// @notice Fills `m` with every field, in full words.
+    function unpackInto(MarketNow memory w, MarketView memory m) internal pure {
+        uint256 r = w.risk;
         unchecked {
-            m = MarketView({
-                index: uint80(p),
-                strict: strict(w),
-                openInterest: uint80(r >> 80),
-                units: [uint256(uint80(w.sides)), uint80(w.sides >> 80)],
-                k: [int256(int128(uint128(w.indices))), int128(uint128(w.indices >> 128))],
-                epoch: [uint256(uint24(w.sides >> 160)), uint24(w.sides >> 184)],
-                imr: uint24(risk) * uint256(1e12),
-                mmr: uint64(w.seen >> 64),
-                sizeScale: (risk >> 200) * 1e18,
-                interestRate: (caps >> 232) * 1e12,
-                depth: uint80(caps),
-                profitWeight: uint24(risk >> 128) * uint256(1e12),
-                minNotional: uint16(risk >> 184) * uint256(1e18),
-                openInterestCap: uint80(caps >> 80),
-                accountCap: uint48(caps >> 160) * uint256(1e18),
-                updatedAt: uint64(w.seen),
-                variance: (r >> 224) * VARIANCE_UNIT,
-                premium: int256(int32(uint32(r >> 192))) * int256(PREMIUM_UNIT),
-                interruptedUntil: uint40(p >> 160) + (p >> 240),
-                live: w.seen & LIVE != 0,
-                state: state(w),
-                isolated: w.seen & ISOLATED != 0
-            });
+            m.imr = uint24(r) * uint256(1e12);
+            m.profitWeight = uint24(r >> 128) * uint256(1e12);
+            m.state = MarketState(uint8(r >> 176));
+            m.minNotional = uint16(r >> 184) * uint256(1e18);
+            m.sizeScale = (r >> 200) * 1e18;
+            r = w.caps;
+            m.depth = uint80(r);
+            m.openInterestCap = uint80(r >> 80);
+            m.accountCap = uint48(r >> 160) * uint256(1e18);
+            m.interestRate = (r >> 232) * 1e12;
+            r = w.prices;
+            m.index = uint80(r);
+            m.strict = m.state >= MarketState.Settling ? m.index : uint80(r >> 80);
+            m.interruptedUntil = uint40(r >> 160) + (r >> 240);
+            r = w.rates;
+            m.openInterest = uint80(r >> 80);
+            m.premium = int256(int32(uint32(r >> 192))) * int256(PREMIUM_UNIT);
+            m.variance = (r >> 224) * VARIANCE_UNIT;
         }
+        r = w.indices;
+        (m.k[0], m.k[1]) = (int128(uint128(r)), int128(uint128(r >> 128)));
+        r = w.sides;
+        (m.units[0], m.units[1]) = (uint80(r), uint80(r >> 80));
+        (m.epoch[0], m.epoch[1]) = (uint24(r >> 160), uint24(r >> 184));
+        r = w.seen;
+        (m.updatedAt, m.mmr) = (uint64(r), uint64(r >> 64));
+        (m.live, m.isolated) = (r & LIVE != 0, r & ISOLATED != 0);
     }
 }
 

@@ -69,23 +69,25 @@ library MarketWordsLib {
     function unpack(uint256 prices_, uint256 rates_, uint256 indices_, uint256 sides_)
         internal
         pure
-        returns (MarketWords memory)
+        returns (MarketWords memory s)
     {
-        return MarketWords({
-            index: uint80(prices_),
-            strict: uint80(prices_ >> 80),
-            accruedAt: uint40(prices_ >> 160),
-            validUntil: uint40(prices_ >> 200),
-            interruption: prices_ >> 240,
-            short: uint80(rates_),
-            openInterest: uint80(rates_ >> 80),
-            premiumAverage: int32(uint32(rates_ >> 160)),
-            premium: int32(uint32(rates_ >> 192)),
-            variance: rates_ >> 224,
-            k: [int256(int128(uint128(indices_))), int128(uint128(indices_ >> 128))],
-            units: [uint256(uint80(sides_)), uint80(sides_ >> 80)],
-            epoch: [uint256(uint24(sides_ >> 160)), uint24(sides_ >> 184)],
-            velocity: int48(uint48(sides_ >> 208))
-        });
+        unpackInto(s, prices_, rates_, indices_, sides_);
+    }
+
+    /// @notice Fills `s`. The hot path fills what it has: a struct that is returned is allocated twice.
+    function unpackInto(MarketWords memory s, uint256 prices_, uint256 rates_, uint256 indices_, uint256 sides_)
+        internal
+        pure
+    {
+        (s.index, s.strict) = (uint80(prices_), uint80(prices_ >> 80));
+        (s.accruedAt, s.validUntil) = (uint40(prices_ >> 160), uint40(prices_ >> 200));
+        s.interruption = prices_ >> 240;
+        (s.short, s.openInterest) = (uint80(rates_), uint80(rates_ >> 80));
+        (s.premiumAverage, s.premium) = (int32(uint32(rates_ >> 160)), int32(uint32(rates_ >> 192)));
+        s.variance = rates_ >> 224;
+        (s.k[0], s.k[1]) = (int128(uint128(indices_)), int128(uint128(indices_ >> 128)));
+        (s.units[0], s.units[1]) = (uint80(sides_), uint80(sides_ >> 80));
+        (s.epoch[0], s.epoch[1]) = (uint24(sides_ >> 160), uint24(sides_ >> 184));
+        s.velocity = int48(uint48(sides_ >> 208));
     }
 }
