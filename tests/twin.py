@@ -4,16 +4,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from novation.chain.contract import Contract
 from novation.chain.reverts import decode_revert
+from novation.chain.words import unpack_account, unpack_house, unpack_position
 from novation.model.clearing import ClearingHouse
 from novation.model.clock import Clock
 from novation.model.errors import Refused
+from novation.model.ledger import Account
 from novation.model.legs import Leg
 from novation.model.market import PerpMarket
 from novation.model.market_types import Listing, RiskParams
 from novation.model.oracle import Price, PriceStatus
 from novation.model.vamm import Vamm
 from novation.model.vamm_types import Request, VammParams
+from novation.model.vault import Collateral, MarginVault
 from tests.world import ANY_MARKET, KEEP_PREMIUM, Market, World, account_id
 
 HEARTBEAT = 3_660
@@ -36,33 +40,21 @@ class Feed:
 
 
 @dataclass
-class SettlementVault:
-    """V, and no other collateral."""
-
-    held: int = 0
-
-    def settlement_wad(self) -> int:
-        return self.held
-
-    def collateral_value(self, account: bytes) -> tuple[int, int]:
-        raise AssertionError(f"{account!r} has no other collateral here")
-
-
-@dataclass
 class Twin:
     world: World
     venue: str
     clock: Clock = field(default_factory=Clock)
-    vault: SettlementVault = field(default_factory=SettlementVault)
     feeds: list[Feed] = field(default_factory=list)
     vamms: list[Vamm] = field(default_factory=list)
+    collateral: str = ""
     outcomes: dict[tuple[str, str | None], int] = field(default_factory=dict)
     """How often each call ended how."""
 
     def __post_init__(self) -> None:
         self.clock.now = self.world.chain.now
         treasury = self.world.clearing.read("treasury")
-        self.model = ClearingHouse(self.vault, treasury=bytes(treasury))
+        self.vault = MarginVault(self.world.token.address, self.world.decimals, self.clock)
+        self.model = self.vault.clearing = ClearingHouse(self.vault, treasury=bytes(treasury))
         self.both(
             lambda: self.model.set_venue(address(self.venue), ANY_MARKET, True),
             "clearing",
@@ -148,28 +140,36 @@ class Twin:
         self.attempt(self.world.markets[market].feed, "push", (answer,), None)
         self.feeds[market].answer, self.feeds[market].updated_at = answer, self.clock.now
 
-    def deposit(self, owner: str, sub: int, amount: int) -> None:
-        """Token units of 6 decimals."""
-        account = account_id(owner, sub)
-        self.world.known[account] = None
+    def list_collateral(self, token: Contract, market: int) -> None:
+        """A token of 18 decimals that is worth the index of `market`."""
+        terms = (100_000, 1_000_000, 10**24)
+        slot = Collateral(token.address, 18, *terms, self.feeds[market].read)
+        oracle = self.world.markets[market].oracle.address
+        on_model = lambda: self.vault.list_collateral(slot)  # noqa: E731
+        self.both(on_model, "vault", "listCollateral", token.address, oracle, *terms)
+        self.collateral = token.address
 
-        def on_model() -> None:
-            self.model.credit(account, amount * 10**12)
-            self.vault.held += amount * 10**12
-
-        token = self.world.token.address
+    def deposit(self, owner: str, sub: int, amount: int, token: str | None = None) -> None:
+        """Token units; of the settlement token, if no other is named."""
+        account, token = account_id(owner, sub), token or self.world.token.address
+        on_model = lambda: self.vault.deposit(account, token, amount)  # noqa: E731
         self.both_from(owner, on_model, "vault", "deposit", account, token, amount)
 
     def withdraw(
-        self, owner: str, sub: int, amount: int, touch: list[bytes], min_release: int
+        self,
+        owner: str,
+        sub: int,
+        amount: int,
+        touch: list[bytes],
+        min_release: int,
+        token: str | None = None,
     ) -> None:
-        account = account_id(owner, sub)
-
-        def on_model() -> None:
-            self.model.debit(account, amount * 10**12, touch, min_release)
-            self.vault.held -= amount * 10**12
-
-        values = (account, self.world.token.address, amount, owner, touch, min_release)
+        account, token = account_id(owner, sub), token or self.world.token.address
+        sender = address(owner)
+        on_model = lambda: self.vault.withdraw(  # noqa: E731
+            account, token, amount, sender, sender, touch, min_release
+        )
+        values = (account, token, amount, owner, touch, min_release)
         self.both_from(owner, on_model, "vault", "withdraw", *values)
 
     def clear(self, market: int, legs: list[Leg], fee: int) -> None:
@@ -230,7 +230,50 @@ class Twin:
         self._compare_pools(ids)
         found, house = next(answers), model.house
         assert tuple(found) == (house.capital_total, house.profit_total, house.fees_pending)
-        assert self.vault.held == world.vault.read("settlementWad")
+        assert self.vault.settlement_wad() == world.vault.read("settlementWad")
+        if self.collateral:
+            found = world.chain.batch(
+                world.vault.at("collateralOf", i, self.collateral) for i in ids
+            )
+            assert found == [self.vault.collateral_of(i, self.collateral) for i in ids]
+
+    def check_events(self) -> None:
+        """The ledger, the markets and V, rebuilt from events alone, are what the model holds."""
+        world, last = self.world, self.world.chain.block_number()
+        accounts: dict[bytes, int] = {}
+        positions: dict[tuple[bytes, int], int] = {}
+        house = 0
+        kinds = ["AccountSet", "PositionSet", "LegBooked", "HouseSet"]
+        for event in world.clearing.events(kinds, 0, last):
+            v = event.values
+            if event.name == "HouseSet":
+                house = v["word"]
+            elif event.name == "AccountSet":
+                accounts[v["account"]] = v["word"]
+            elif event.name == "PositionSet":
+                positions[v["account"], v["market"]] = v["word"]
+            else:
+                accounts[v["account"]] = v["accountWord"]
+                positions[v["account"], v["market"]] = v["positionWord"]
+        for account, word in accounts.items():
+            a, mine = unpack_account(word), self.model.stored(account)
+            assert (a.capital, a.pnl, a.bitmap) == (mine.capital, mine.pnl, mine.bitmap)
+        silent = self.model.accounts.keys() - accounts.keys()
+        assert all(self.model.stored(account) == Account() for account in silent)
+        for key, word in positions.items():
+            p, at = unpack_position(word), self.model.position(*key)
+            assert (p.units, p.k, p.epoch) == (at.units, at.k, at.epoch)
+        h, totals = unpack_house(house), self.model.house
+        assert (h.capital_total, h.profit_total) == (totals.capital_total, totals.profit_total)
+        assert h.fees_pending == totals.fees_pending
+        self._check_vault_events(last)
+
+    def _check_vault_events(self, last: int) -> None:
+        token, held = self.world.token.address, 0
+        for event in self.world.vault.events(["Deposited", "Withdrawn"], 0, last):
+            if event.values["token"] == token:
+                held = event.values["held"]
+        assert held == self.vault.settlement_held
 
     def _compare_pools(self, ids: list[bytes]) -> None:
         chain, layout = self.world.chain, self.world.markets[0].vamm.artifact.storage_layout

@@ -30,8 +30,16 @@ def twin_of(world: World) -> Twin:
     terms = zip(world.markets, RISKS, LISTINGS, POOLS, strict=True)
     for market, risks, listed, pool in terms:
         twin.adopt(market, listing("", **listed), risk(**risks), vamm_params(**pool))
+    ether = world.chain.deploy("MockToken", "Ether", "ETH", 18)
+    twin.clock.now = world.chain.now
     for owner in OWNERS:
-        world.known[account_id(owner_of(world, owner), 1)] = None
+        address = owner_of(world, owner)
+        world.known |= {account_id(address): None, account_id(address, 1): None}
+        world.chain.send(ether, "mint", address, 10**30)
+        world.chain.send(ether, "approve", world.vault.address, NO_LIMIT, sender=address)
+    twin.clock.now = world.chain.now
+    twin.list_collateral(ether, 0)
+    for owner in OWNERS:
         twin.deposit(owner_of(world, owner), 0, 20_000 * 10**6)
     return twin
 
@@ -144,13 +152,19 @@ def moves(draw: st.DrawFn) -> Step:
     kind = draw(st.sampled_from(["deposit", "withdraw", "withdraw", "transfer"]))
     owner, to, sub = draw(owners), draw(owners), draw(subs)
     amount = draw(st.integers(1, 25_000 * 10**6))
-    first, ratio = draw(touched), draw(ratios)
+    first, ratio, other = draw(touched), draw(ratios), draw(st.sampled_from([False, False, True]))
 
     def step(twin: Twin) -> None:
         address = owner_of(twin.world, owner)
         account, target = account_id(address, sub), account_id(owner_of(twin.world, to))
         sender = bytes.fromhex(address[2:])
-        if kind == "deposit":
+        if kind != "transfer" and other:
+            ether = amount * 10**9  # up to 25 of 18 decimals
+            if kind == "deposit":
+                twin.deposit(address, sub, ether, twin.collateral)
+            else:
+                twin.withdraw(address, sub, ether, [], WAD, twin.collateral)
+        elif kind == "deposit":
             twin.deposit(address, sub, amount)
         elif kind == "withdraw":
             ids = [account_id(owner_of(twin.world, o)) for o in first]
@@ -298,6 +312,32 @@ def liquidity(draw: st.DrawFn) -> Step:
         else:
             call = vamm.execute_deposit if kind == "executeDeposit" else vamm.execute_withdrawal
             twin.venue_call(market, None, lambda: call(account), kind, account)
+
+    return step
+
+
+@st.composite
+def exits(draw: st.DrawFn) -> Step:
+    """An LP asks, waits out the cooldown, and leaves at a fresh round, in cash or in kind."""
+    market, part = draw(markets), draw(st.sampled_from([5, 30, 60, 100]))
+    kind = draw(st.sampled_from(["executeWithdrawal", "executeInKind"]))
+    ratio, change = draw(ratios), draw(st.integers(-200, 200))
+
+    def step(twin: Twin) -> None:
+        address = owner_of(twin.world, 0)
+        account, sender = account_id(address), bytes.fromhex(address[2:])
+        vamm = twin.vamms[market]
+        values = (account, vamm.shares_of(account) * part // 100, ratio)
+        ask = lambda: vamm.request_withdrawal(*values, sender)  # noqa: E731
+        twin.venue_call(market, address, ask, "requestWithdrawal", *values)
+        twin.warp(DAY + 60)
+        twin.push(market, max(twin.feeds[market].answer * (10_000 + change) // 10_000, 10**6))
+        if kind == "executeInKind":
+            leave = lambda: vamm.execute_in_kind(account, sender)  # noqa: E731
+            twin.venue_call(market, address, leave, kind, account)
+        else:
+            pay = lambda: vamm.execute_withdrawal(account)  # noqa: E731
+            twin.venue_call(market, None, pay, kind, account)
 
     return step
 
