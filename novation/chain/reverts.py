@@ -12,6 +12,7 @@ from novation.chain.errors import BadCall, ContractError
 
 ERROR = keccak(text="Error(string)")[:4]
 PANIC = keccak(text="Panic(uint256)")[:4]
+NO_REASON = "reverted without a reason"
 PANICS = {
     0x01: "assertion failed",
     0x11: "arithmetic overflow",
@@ -37,7 +38,7 @@ def known_errors() -> dict[bytes, dict[str, Any]]:
 def decode_revert(data: bytes, during: str = "") -> ContractError:
     head, body = data[:4], data[4:]
     if not data:
-        return ContractError("reverted without a reason", {}, during)
+        return ContractError(NO_REASON, {}, during)
     try:
         if head == ERROR:
             (reason,) = decode_values([{"type": "string"}], body, "Error")

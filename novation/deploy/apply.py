@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 
 from eth_utils.crypto import keccak
 
-from novation.chain import Chain, ChainError, NotMined, Receipt, Sender
+from novation.chain import Chain, ChainError, ContractError, NotMined, Receipt, Sender
 from novation.chain.sender import Prepared
 from novation.deploy.access import HAND_OVER
 from novation.deploy.errors import HandedOver, OtherDeployment, StepFailed, VerificationFailed
 from novation.deploy.journal import Entry, Journal
-from novation.deploy.state import done_steps, drifts_of, is_done
+from novation.deploy.state import done_steps, drifts_of, explain, is_done
 from novation.deploy.steps import Plan, Step
 
 Progress = Callable[[Step, Receipt], None]
@@ -70,13 +70,16 @@ class Run:
         if (entry := self.journal.entries.get(step.name)) is not None and self.was_mined(entry):
             self.wait_until_done(step, entry)
             return
-        receipt = self.sender.send(
-            step.to,
-            step.data,
-            label=step.name,
-            nonce=self.nonce_of(step),
-            before=lambda prepared: self.note_sent(step, prepared),
-        )
+        try:
+            receipt = self.sender.send(
+                step.to,
+                step.data,
+                label=step.name,
+                nonce=self.nonce_of(step),
+                before=lambda prepared: self.note_sent(step, prepared),
+            )
+        except ContractError as error:
+            raise explain(self.chain, self.sender.address, step, error) from None
         self.note_mined(step, receipt)
         if not is_done(self.chain, step):
             raise StepFailed(f"{step.name}: mined as {receipt.hash}, but it is not done")
@@ -141,25 +144,37 @@ def recover(chain: Chain, journal: Journal) -> None:
     for entry in journal.entries.values():
         if entry.block is not None:
             continue
-        if entry.hash is None:
-            entry.hash = find_by_nonce(chain, journal.deployer, entry.nonce)
         raw = chain.request("eth_getTransactionReceipt", entry.hash) if entry.hash else None
+        if raw is None and (found := find_by_nonce(chain, journal.deployer, entry.nonce)):
+            entry.hash, raw = found, chain.request("eth_getTransactionReceipt", found)
         if raw is not None:
             entry.block, entry.gas_used = int(raw["blockNumber"], 16), int(raw["gasUsed"], 16)
 
 
 def find_by_nonce(chain: Chain, sender: str, nonce: int) -> str | None:
-    """Hash of the sender's transaction of that nonce, by bisecting blocks; None if unknown."""
-    low, high = 0, chain.block_number()
-    try:
-        while low < high:
-            middle = (low + high) // 2
-            count = int(chain.request("eth_getTransactionCount", sender, hex(middle)), 16)
-            low, high = (low, middle) if count > nonce else (middle + 1, high)
-        block = chain.request("eth_getBlockByNumber", hex(low), True)
-    except ChainError:
+    """Hash of the sender's transaction of that nonce; None if the node does not know."""
+
+    def is_past(block: int) -> bool:
+        return int(chain.request("eth_getTransactionCount", sender, hex(block)), 16) > nonce
+
+    if (number := first_block(chain, is_past)) is None:
         return None
+    block = chain.request("eth_getBlockByNumber", hex(number), True)
     for transaction in (block or {}).get("transactions", []):
         if transaction["from"].lower() == sender.lower() and int(transaction["nonce"], 16) == nonce:
             return str(transaction["hash"])
     return None
+
+
+def first_block(chain: Chain, holds: Callable[[int], bool]) -> int | None:
+    """The first block after which something holds, by bisection; None if the node keeps no past."""
+    low, high = 0, chain.block_number()
+    try:
+        if not holds(high):
+            return None
+        while low < high:
+            middle = (low + high) // 2
+            low, high = (low, middle) if holds(middle) else (middle + 1, high)
+    except ChainError:
+        return None
+    return low

@@ -42,6 +42,14 @@ class StepFailed(DeployError):
     """A transaction was mined, but its step is not done."""
 
 
+class AlreadyRunning(DeployError):
+    """Two deployments at once would take each other's nonces."""
+
+
+class NotBuilt(DeployError):
+    """The compiled contracts are not those of the sources."""
+
+
 class Declined(DeployError):
     """Nobody agreed to the plan."""
 

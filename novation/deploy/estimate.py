@@ -14,9 +14,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from novation.chain import Chain, ChainError, NodeError, NodeUnreachable
-from novation.chain.reverts import decode_revert
+from novation.chain import Chain, ChainError, ContractError, NodeError, NodeUnreachable
+from novation.chain.reverts import NO_REASON, decode_revert
 from novation.deploy.errors import DeployError
+from novation.deploy.state import explain
 from novation.deploy.steps import Step
 
 MISSING = (-32601, -32600, -32602, -32004)
@@ -37,6 +38,9 @@ def estimate_gas(chain: Chain, deployer: str, steps: Sequence[Step]) -> list[int
         return simulate(chain, deployer, steps)
     except NodeError as error:
         if error.code not in MISSING:
+            raise
+    except ContractError as error:
+        if error.name != NO_REASON or not can_fork(chain):
             raise
     with forked(chain) as fork:
         return rehearse(fork, deployer, steps)
@@ -65,21 +69,40 @@ def simulate(chain: Chain, deployer: str, steps: Sequence[Step]) -> list[int]:
 def rehearse(fork: Chain, deployer: str, steps: Sequence[Step]) -> list[int]:
     fork.request("anvil_impersonateAccount", deployer)
     fork.request("anvil_setBalance", deployer, RICH)
+    now = int(fork.block()["timestamp"], 16)
     gas = []
     for step in steps:
-        digest = fork.request("eth_sendTransaction", transaction(deployer, step))
-        receipt = None
-        while receipt is None:
-            receipt = fork.request("eth_getTransactionReceipt", digest)
+        now += 1  # Anvil's clock is this machine's: feeds must be as old as they are on the chain
+        fork.request("evm_setNextBlockTimestamp", now)
+        sent = transaction(deployer, step)
+        try:
+            digest = fork.request("eth_sendTransaction", sent)
+            receipt = None
+            while receipt is None:
+                receipt = fork.request("eth_getTransactionReceipt", digest)
+            if int(receipt["status"], 16) != 1:
+                fork.request("eth_call", sent, "latest")
+                raise ContractError(NO_REASON, {})
+        except ContractError as error:
+            named = ContractError(error.name, error.arguments, step.name)
+            raise explain(fork, deployer, step, named) from None
         gas.append(int(receipt["gasUsed"], 16))
     return gas
+
+
+def find_anvil() -> str | None:
+    beside = Path(__file__).resolve().parents[2] / "node_modules" / ".bin"
+    return shutil.which("anvil", path=f"{beside}{os.pathsep}{os.environ.get('PATH', '')}")
+
+
+def can_fork(chain: Chain) -> bool:
+    return find_anvil() is not None and chain.url is not None
 
 
 @contextlib.contextmanager
 def forked(chain: Chain) -> Iterator[Chain]:
     """An Anvil of our own on a fork of the chain, gone afterwards."""
-    beside = Path(__file__).resolve().parents[2] / "node_modules" / ".bin"
-    anvil = shutil.which("anvil", path=f"{beside}{os.pathsep}{os.environ.get('PATH', '')}")
+    anvil = find_anvil()
     if anvil is None or chain.url is None:
         raise CannotEstimate(
             f"{chain.where} has no eth_simulateV1, and there is no anvil to fork it with"

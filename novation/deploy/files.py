@@ -1,11 +1,15 @@
 """Files that a crash never leaves half written."""
 
 import contextlib
+import fcntl
 import json
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from novation.deploy.errors import AlreadyRunning
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -31,3 +35,18 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
+
+
+@contextlib.contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Refuses while another process holds the folder. The system lets go when a process dies."""
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise AlreadyRunning(f"another deployment into {folder} is under way") from None
+        yield
+    finally:
+        os.close(handle)

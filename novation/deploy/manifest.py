@@ -49,6 +49,7 @@ class Manifest(BaseModel):
     commit: str | None
     compiler: dict[str, Any]
     spec: str
+    """SHA-256 of the values of the spec."""
     contracts: dict[str, Entry]
     external: dict[str, str]
     transactions: list[Sent]

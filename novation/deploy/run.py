@@ -1,6 +1,9 @@
 """Deploying and verifying, from a spec to a manifest: what the commands and the lab call."""
 
+import hashlib
+import importlib.util
 import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +15,10 @@ from eth_utils.crypto import keccak
 from novation import artifacts
 from novation.chain import Account, Chain, Receipt, Sender
 from novation.deploy.addresses import create_address
-from novation.deploy.apply import Run, recover
-from novation.deploy.errors import AddressUnset, OtherDeployment, VerificationFailed
+from novation.deploy.apply import Run, first_block, recover
+from novation.deploy.errors import AddressUnset, NotBuilt, OtherDeployment, VerificationFailed
 from novation.deploy.fields import UNSET
+from novation.deploy.files import alone_in, read_json
 from novation.deploy.journal import Journal
 from novation.deploy.manifest import Entry, Manifest, Sent, as_text
 from novation.deploy.plan import make_plan, own_creations
@@ -133,6 +137,17 @@ def deploy(
     """Sends what is left, verifies, writes the manifest. Returns it and the steps sent."""
     if not deployment.spec.local:
         refuse_unset(deployment.spec)
+        refuse_unbuilt()
+    with alone_in(deployment.folder):
+        return finish(deployment, account, progress, timeout)
+
+
+def finish(
+    deployment: Deployment,
+    account: Account,
+    progress: Callable[[Step, Receipt], None],
+    timeout: float,
+) -> tuple[Manifest, list[str]]:
     chain, journal, plan = deployment.chain, deployment.journal, deployment.plan
     run = Run(chain, Sender(chain, account, timeout), plan, journal, progress)
     if deployment.left:
@@ -160,6 +175,19 @@ def refuse_unset(spec: Spec) -> None:
             raise AddressUnset(spec.network, f"roles.{role}.members")
 
 
+def refuse_unbuilt() -> None:
+    """Compiled contracts of other sources would be recorded under this commit."""
+    module = importlib.util.spec_from_file_location("build", ROOT / "scripts" / "build.py")
+    assert module is not None
+    assert module.loader is not None
+    build = importlib.util.module_from_spec(module)
+    sys.modules[module.name] = build  # its dataclasses look their module up
+    module.loader.exec_module(build)
+    made = read_json(build.KEYS) or {}
+    if stale := [u.name for u in build.units() if made.get(u.name, {}).get("key") != u.key]:
+        raise NotBuilt(f"{stale[0]} was changed after it was compiled: run `make build`")
+
+
 def same_addresses(plan: Plan, manifest: Manifest) -> bool:
     made = {s.name: s.creation.address for s in plan.steps if s.creation is not None}
     return made == {name: entry.address for name, entry in manifest.contracts.items()}
@@ -184,16 +212,20 @@ def record(deployment: Deployment) -> Manifest:
             transaction=entry.hash if entry else None,
         )
     blocks = [entry.block for entry in entries.values() if entry.block is not None]
+    if not blocks:  # the journal was lost: when did the first contract of ours appear?
+        factory = made["CoreFactory"].address
+        blocks = [first_block(chain, lambda b: bool(chain.code(factory, b))) or 0]
+        blocks.append(chain.block_number())
     return Manifest(
         network=plan.network,
         chain_id=plan.chain_id,
         genesis=deployment.journal.chain,
         deployer=plan.deployer,
-        first_block=min(blocks, default=0),
-        block=max(blocks, default=chain.block_number()),
+        first_block=min(blocks),
+        block=max(blocks),
         commit=commit(),
         compiler=compiler(),
-        spec=deployment.spec.network,
+        spec=hashlib.sha256(deployment.spec.model_dump_json().encode()).hexdigest(),
         contracts=contracts,
         external=plan.external,
         transactions=[

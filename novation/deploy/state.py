@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable
 
-from novation.chain import Chain
+from novation.chain import Chain, ContractError
 from novation.deploy.addresses import CREATE2_DEPLOYER
 from novation.deploy.errors import NoCreate2Deployer, OutsideWorldDiffers
-from novation.deploy.steps import Drift, Fact, Plan, Step
+from novation.deploy.steps import Drift, Fact, How, Plan, Step
 
 
 def drifts_of(chain: Chain, facts: Iterable[Fact], block: int | str = "latest") -> list[Drift]:
@@ -47,3 +47,14 @@ def check_outside(chain: Chain, plan: Plan) -> None:
             raise OutsideWorldDiffers(f"{name}: {chain.where} has no contract at {address}")
     if drifts := drifts_of(chain, plan.outside):
         raise OutsideWorldDiffers("\n".join(map(str, drifts)))
+
+
+def explain(chain: Chain, deployer: str, step: Step, error: ContractError) -> ContractError:
+    """The CREATE2 deployer swallows a constructor's reason: ask again without it."""
+    if step.creation is not None and step.creation.how is How.CREATE2:
+        wanted = {"from": deployer, "data": "0x" + step.creation.init_code.hex()}
+        try:
+            chain.request("eth_call", wanted, "latest")
+        except ContractError as reason:
+            return ContractError(reason.name, reason.arguments, step.name)
+    return error

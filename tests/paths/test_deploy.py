@@ -9,7 +9,7 @@ import pytest
 from web3 import HTTPProvider
 from web3.types import RPCEndpoint, RPCResponse
 
-from novation.chain import Chain, Contract, KeystoreAccount, UnlockedAccount
+from novation.chain import Chain, Contract, ContractError, KeystoreAccount, UnlockedAccount
 from novation.chain.accounts import passphrase_from
 from novation.chain.errors import AccountError
 from novation.deploy import (
@@ -26,11 +26,15 @@ from novation.deploy.addresses import CREATE2_DEPLOYER
 from novation.deploy.apply import Run
 from novation.deploy.errors import (
     AddressUnset,
+    AlreadyRunning,
     NoCreate2Deployer,
+    NotBuilt,
     OtherDeployment,
     OutsideWorldDiffers,
 )
 from novation.deploy.estimate import estimate_gas
+from novation.deploy.files import alone_in
+from novation.deploy.run import refuse_unbuilt
 from novation.deploy.spec import parse
 from tests.deploying import (
     LOCAL,
@@ -383,6 +387,36 @@ def test_dry_run_on_a_plain_node_rehearses_on_a_fork(
 
 
 # Refused
+
+
+def test_constructor_that_reverts_is_named_through_the_create2_deployer(
+    chain: LocalChain, tmp_path: Path, admin: str
+) -> None:
+    """A feed that is silent for longer than its heartbeat."""
+    spec = parse(held_by(stand_ins(public_text(), chain), admin), "public")
+    chain.advance(7_200)
+    account = UnlockedAccount(chain)
+    deployment = prepare(spec, chain, account.address, tmp_path)
+    for act in (
+        lambda: estimate_gas(chain, account.address, deployment.left),
+        lambda: deploy(deployment, account),
+    ):
+        with pytest.raises(ContractError, match="PerpMarket ETH: MarketNoPrice") as caught:
+            act()
+        assert caught.value.arguments == {"status": 4}
+
+
+def test_two_deployments_at_once_are_refused(spec: Spec, chain: LocalChain, tmp_path: Path) -> None:
+    with alone_in(tmp_path), pytest.raises(AlreadyRunning, match="is under way"):
+        run(spec, chain, tmp_path)
+    run(spec, chain, tmp_path)
+
+
+def test_contracts_not_compiled_anew_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    refuse_unbuilt()
+    monkeypatch.setattr("novation.deploy.run.read_json", lambda _: {})
+    with pytest.raises(NotBuilt, match="run `make build`"):
+        refuse_unbuilt()
 
 
 @pytest.mark.usefixtures("keystores")
