@@ -108,7 +108,8 @@ def from_abi(parameter: dict[str, Any], value: Any) -> Any:
         return [from_abi(item, v) for v in value]
     if kind == "tuple":
         fields = parameter["components"]
-        name = parameter.get("internalType", "struct Struct").split(" ")[-1].split(".")[-1]
+        told = parameter.get("internalType", "struct Struct").partition("[")[0]
+        name = told.split(" ")[-1].split(".")[-1]
         made = record(name, tuple(f["name"] for f in fields))
         return made(*(from_abi(f, v) for f, v in zip(fields, value, strict=True)))
     return to_checksum_address(value) if kind == "address" else value
