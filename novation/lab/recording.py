@@ -50,6 +50,9 @@ class BlockRow:
     account_pnl: int
     untouched_pnl: int
     surplus: int
+    release_ratio: int
+    unhealthy: int
+    bankrupt: int
     transactions: int
 
 

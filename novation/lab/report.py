@@ -15,6 +15,7 @@ MOST_POINTS = 6_000
 DRAWN = (
     *("spot", "index", "mid", "premium", "funding", "open_interest", "amm_size"),
     *("lp_value", "lp_held", "vault", "capital_total", "profit_total", "untouched_pnl", "surplus"),
+    "release_ratio",
 )
 
 
@@ -136,7 +137,8 @@ def plot_data(recording: Recording) -> dict[str, Any]:
         name: [to_float(getattr(row, name)) for row in rows] for name in DRAWN
     }
     columns["time"] = [show_time(row.time) for row in rows]
-    columns["block"] = [row.number for row in rows]
+    columns["unhealthy"] = [row.unhealthy for row in rows]
+    columns["bankrupt"] = [row.bankrupt for row in rows]
     # A difference of two large amounts is taken in integers, before anything is rounded.
     columns["cover"] = [to_float(r.vault - r.capital_total - r.fees_pending) for r in rows]
     return {

@@ -5,7 +5,7 @@ Forecasts and moods are floats; amounts never are: a float enters an amount as p
 Prices are WAD quote per lot, sizes WAD lots (positive when long), money WAD quote, rates WAD.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from math import exp, isqrt, log, tanh
 
@@ -32,7 +32,8 @@ class Seen:
 
     `spot` is the outside market's price, `index` the oracle's last round. `reserve` is the vAMM's
     base reserve. `premium` is (mid - index) / index, `funding` a rate per day that longs pay,
-    `fee` what a trade costs in parts of its notional.
+    `fee` what a trade costs in parts of its notional, `band` how far (ppm) the vAMM lets the mid
+    leave the index.
     """
 
     time: int
@@ -43,6 +44,7 @@ class Seen:
     premium: int
     funding: int
     fee: int
+    band: int
     size: int
     equity: int
     free: int
@@ -115,7 +117,7 @@ def trade_noise(traits: Traits, seen: Seen, draw: np.random.Generator) -> Order 
     if (out := stop_loss(traits, seen)) is not None:
         return out
     if seen.size and draw.random() < 0.4:
-        return Close(limit_of(seen, -seen.size, traits.slippage))
+        return leave(traits, seen)
     mood = round(float(draw.normal(0, 0.45)) * PPM)
     return toward(traits, seen, full_size(traits, seen) * mood // PPM)
 
@@ -128,13 +130,18 @@ def arbitrage(traits: Traits, seen: Seen) -> Order | None:
     if (out := stop_loss(traits, seen)) is not None:
         return out
     cost = seen.fee + traits.appetite
+    if seen.size * seen.premium > 0:
+        return leave(traits, seen)
     if abs(seen.premium) <= cost:
         return None
     edge = seen.index * (WAD + cost if seen.premium > 0 else WAD - cost) // WAD
     reserve = isqrt(seen.reserve**2 * seen.mid // edge)
     most = full_size(traits, seen)
     target = max(min(seen.size + seen.reserve - reserve, most), -most)
-    return toward(traits, seen, target)
+    order = toward(traits, seen, target)
+    gained = traits.appetite if seen.premium > 0 else -traits.appetite
+    limit = seen.index * (WAD + gained) // WAD  # with fee, whoever came first
+    return replace(order, limit=limit) if isinstance(order, Trade) else order
 
 
 def collect_funding(traits: Traits, seen: Seen) -> Order | None:
@@ -145,7 +152,7 @@ def collect_funding(traits: Traits, seen: Seen) -> Order | None:
         side = -1 if seen.funding > 0 else 1
         return toward(traits, seen, side * full_size(traits, seen))
     if seen.size and abs(seen.funding) * 4 < traits.appetite:
-        return Close(limit_of(seen, -seen.size, traits.slippage))
+        return leave(traits, seen)
     return None
 
 
@@ -154,7 +161,18 @@ def stop_loss(traits: Traits, seen: Seen) -> Order | None:
     notional = abs(seen.size) * seen.index // WAD
     if notional == 0 or seen.equity * PPM >= notional * traits.stop:
         return None
-    return Close(limit_of(seen, -seen.size, 100_000))
+    return leave(replace(traits, slippage=100_000), seen)
+
+
+def leave(traits: Traits, seen: Seen) -> Order | None:
+    """Closes, or as much of the position as the band lets through."""
+    limit = limit_of(seen, -seen.size, traits.slippage)
+    most = room(seen, -seen.size)
+    if abs(seen.size) <= most:
+        return Close(limit)
+    if worth(seen, most) < MIN_TRADE or worth(seen, abs(seen.size) - most) < MIN_TRADE:
+        return None
+    return Trade(-most if seen.size > 0 else most, limit)
 
 
 def full_size(traits: Traits, seen: Seen) -> int:
@@ -165,21 +183,45 @@ def full_size(traits: Traits, seen: Seen) -> int:
 def toward(traits: Traits, seen: Seen, target: int) -> Order | None:
     """The order that brings the position nearer to `target`; small differences are left alone."""
     size = target - seen.size
-    small = max(MIN_TRADE, abs(seen.size) * seen.index // WAD // 5)
-    if abs(size) * seen.index // WAD < small:
+    if worth(seen, abs(size)) < max(MIN_TRADE, worth(seen, abs(seen.size)) // 5):
         return None
-    if seen.size and abs(target) * seen.index // WAD < MIN_TRADE:
-        return Close(limit_of(seen, size, traits.slippage))
-    most = seen.reserve * IMPACT_PPM // (2 * PPM)
+    if seen.size and worth(seen, abs(target)) < MIN_TRADE:
+        return leave(traits, seen)
+    most = min(seen.reserve * IMPACT_PPM // (2 * PPM), room(seen, size))
     size = max(min(size, most), -most)
     grows = abs(seen.size + size) > abs(seen.size)
-    if size == 0 or (grows and seen.free <= 0):
+    if worth(seen, abs(size)) < MIN_TRADE or 0 < worth(seen, abs(seen.size + size)) < MIN_TRADE:
+        return None
+    if grows and (seen.free <= 0 or is_dear(traits, seen, size)):
         return None
     return Trade(size, limit_of(seen, size, traits.slippage))
 
 
+def is_dear(traits: Traits, seen: Seen, size: int) -> bool:
+    """Whether fee and premium together are more than the trader bears."""
+    premium = seen.premium if size > 0 else -seen.premium
+    return (seen.fee + premium) * PPM > traits.slippage * WAD
+
+
+def worth(seen: Seen, size: int) -> int:
+    """Notional at the index, WAD quote."""
+    return size * seen.index // WAD
+
+
+def room(seen: Seen, size: int) -> int:
+    """Lots that may be bought (sold, where `size` is negative) before the mid is at the band."""
+    near = seen.band - seen.band // 50  # others trade in the same block
+    if size > 0:
+        edge = seen.index * (PPM + near) // PPM
+        return max(seen.reserve - isqrt(seen.reserve**2 * seen.mid // edge), 0)
+    edge = seen.index * (PPM - near) // PPM
+    return max(isqrt(seen.reserve**2 * seen.mid // edge) - seen.reserve, 0)
+
+
 def limit_of(seen: Seen, size: int, slippage: int) -> int:
-    return seen.mid * (PPM + slippage if size > 0 else PPM - slippage) // PPM
+    """The worst price with fee that is taken."""
+    worst = slippage + seen.fee * PPM // WAD
+    return seen.mid * (PPM + worst if size > 0 else PPM - worst) // PPM
 
 
 # Liquidity providers
@@ -190,13 +232,14 @@ class LpStep(Enum):
     TAKE = "LP withdraw"
     DEPOSIT = "LP request deposit"
     MINT = "LP deposit"
+    LAPSE = "LP lapse"
 
 
 @dataclass(frozen=True)
 class LpSeen:
     """`value` of the shares and what was paid for them, WAD quote; what requests are open.
 
-    `ready` says that an open request can be executed now.
+    `ready` says that an open request can be executed now, `late` that it cannot any more.
     """
 
     value: int
@@ -205,24 +248,27 @@ class LpSeen:
     depositing: bool
     withdrawing: bool
     ready: bool
+    late: bool = False
 
 
 def provide(traits: Traits, seen: LpSeen, draw: np.random.Generator) -> LpStep | None:
     """Stays; asks for his money after a loss of `appetite`, or for no reason; may come back."""
     if seen.depositing or seen.withdrawing:
+        if seen.late:
+            return LpStep.LAPSE
         step = LpStep.MINT if seen.depositing else LpStep.TAKE
         return step if seen.ready else None
     if seen.value > 0:
         hurt = (seen.paid - seen.value) * WAD >= seen.paid * traits.appetite
-        return LpStep.ASK if hurt or draw.random() < 0.002 else None
-    return LpStep.DEPOSIT if seen.capital >= 1000 * WAD and draw.random() < 0.01 else None
+        return LpStep.ASK if hurt or draw.random() < 0.02 else None
+    return LpStep.DEPOSIT if seen.capital >= 1000 * WAD and draw.random() < 0.05 else None
 
 
 def draw_traits(kind: Kind, draw: np.random.Generator) -> Traits:
     """A trader of that kind, unlike the next."""
     leverage = int(draw.integers(1_000_000, 4_000_000))
     stop = int(draw.integers(75_000, 140_000))
-    slippage = int(draw.integers(3_000, 15_000))
+    slippage = int(draw.integers(4_000, 20_000))
     pick = {
         Kind.TREND: (2 * 10**15, 2 * 10**16),
         Kind.NOISE: (0, 1),

@@ -27,6 +27,7 @@ def row(number: int) -> BlockRow:
     money |= {"account_capital": 4000 * WAD, "account_pnl": 500 * WAD, "untouched_pnl": 500 * WAD}
     prices = {"spot": 194 * WAD, "index": (195 - number) * WAD, "mid": 194 * WAD, "premium": 10**15}
     rest = {"funding": 10**15, "open_interest": 3 * WAD, "amm_size": -WAD, "surplus": 7}
+    rest |= {"release_ratio": WAD, "unhealthy": 1, "bankrupt": 0}
     return BlockRow(number, 1583971200 + 60 * number, **prices, **rest, **money, transactions=3)
 
 

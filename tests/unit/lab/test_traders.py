@@ -19,6 +19,7 @@ from novation.lab.traders import (
     draw_traits,
     follow_trend,
     full_size,
+    leave,
     provide,
     stop_loss,
     trade_noise,
@@ -34,6 +35,7 @@ CALM = Seen(
     premium=0,
     funding=0,
     fee=WAD // 2000,
+    band=30_000,
     size=0,
     equity=10_000 * WAD,
     free=10_000 * WAD,
@@ -113,9 +115,8 @@ def test_basis_trader_takes_the_side_that_is_paid(funding):
 
 
 def test_basis_trader_leaves_when_nothing_is_paid_any_more():
-    assert collect_funding(TRAITS, replace(CALM, size=-50 * WAD, funding=10**14)) == Close(
-        CALM.mid * (PPM + TRAITS.slippage) // PPM
-    )
+    worst = CALM.mid * (PPM + TRAITS.slippage + 500) // PPM  # fee of 5 bps
+    assert collect_funding(TRAITS, replace(CALM, size=-50 * WAD, funding=10**14)) == Close(worst)
     assert collect_funding(TRAITS, replace(CALM, size=-50 * WAD, funding=WAD // 2000)) is None
     assert collect_funding(TRAITS, CALM) is None
 
@@ -140,6 +141,40 @@ def test_one_order_moves_the_mid_only_so_far():
     assert isinstance(order, Trade)
     after = whale.mid * whale.reserve**2 // (whale.reserve - order.size) ** 2
     assert after < whale.mid * 1_0035 // 1_0000
+
+
+@pytest.mark.parametrize(("size", "premium"), [(100 * WAD, -WAD // 40), (-100 * WAD, WAD // 40)])
+def test_leaving_takes_only_what_the_band_lets_through(size, premium):
+    crowded = at_premium(premium, size=size, reserve=20_000 * WAD)
+    order = leave(TRAITS, crowded)
+    assert isinstance(order, Trade)
+    assert 0 < abs(order.size) < abs(size)
+    assert (order.size < 0) == (size > 0)
+    after = crowded.mid * crowded.reserve**2 // (crowded.reserve - order.size) ** 2
+    assert abs(after - crowded.index) * PPM <= crowded.index * crowded.band
+
+
+def test_leaving_waits_when_the_band_lets_nothing_through():
+    assert leave(TRAITS, at_premium(-WAD * 3 // 100, size=100 * WAD)) is None
+    assert isinstance(leave(TRAITS, at_premium(WAD * 3 // 100, size=100 * WAD)), Close)
+
+
+@pytest.mark.parametrize(("size", "premium"), [(50 * WAD, WAD // 1000), (-50 * WAD, -WAD // 1000)])
+def test_arbitrageur_goes_home_when_the_mid_has_come_back(size, premium):
+    assert isinstance(arbitrage(TRAITS, at_premium(premium, size=size)), Close)
+
+
+def test_nobody_opens_when_the_fee_is_more_than_he_bears():
+    dear = replace(CALM, fee=WAD // 100, funding=WAD // 50)
+    assert follow_trend(TRAITS, 0.05, dear) is None
+    assert trade_noise(TRAITS, dear, np.random.default_rng(1)) is None
+    assert collect_funding(TRAITS, dear) is None
+
+
+def test_premium_counts_as_a_cost_on_the_crowded_side_only():
+    crowded = at_premium(WAD // 100)
+    assert follow_trend(TRAITS, 0.05, crowded) is None
+    assert follow_trend(TRAITS, -0.05, crowded) is not None
 
 
 def test_nobody_grows_a_position_without_free_collateral():

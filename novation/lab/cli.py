@@ -1,0 +1,74 @@
+"""`novation lab`: simulations of the venue on a throw-away chain."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from novation.lab.demo import Demo, DemoSettings
+from novation.lab.errors import DownloadError, LabError, PriceFileError
+from novation.lab.feed import FeedRule
+from novation.lab.prices import load_prices
+from novation.lab.report import write_report
+from novation.units import UnitError, read_ppm
+
+FINEST = 60  # seconds: what the oracle watches the path at
+
+app = typer.Typer(no_args_is_help=True, help="Simulate the venue on a throw-away chain.")
+
+Prices = Annotated[
+    str | None,
+    typer.Option(
+        help="CSV of candles or Chainlink rounds, or ccxt:exchange:SYMBOL:FROM:TO. "
+        "Without it: a synthetic path like 12 March 2020."
+    ),
+]
+Out = Annotated[Path, typer.Option(help="Folder for report.html and summary.json.")]
+Traders = Annotated[int, typer.Option(min=10, max=5_000, help="People in the market.")]
+Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same run.")]
+BlockTime = Annotated[int, typer.Option(min=1, help="Seconds between the chain's blocks.")]
+Step = Annotated[
+    int | None,
+    typer.Option(min=1, help="Seconds between simulated blocks; default: some 1,500 blocks."),
+]
+Latency = Annotated[int, typer.Option(min=0, help="Seconds from a price to its oracle round.")]
+Deviation = Annotated[str, typer.Option(help="Price change that makes a round, such as 0.5%.")]
+Heartbeat = Annotated[int, typer.Option(min=1, help="Seconds after which a round comes anyway.")]
+
+
+@app.callback()
+def lab() -> None:
+    """Without this, an app of one command would not want its name."""
+
+
+@app.command()
+def demo(
+    prices: Prices = None,
+    out: Out = Path("out/demo"),
+    traders: Traders = 300,
+    seed: Seed = 1,
+    block_time: BlockTime = 12,
+    step: Step = None,
+    latency: Latency = 24,
+    deviation: Deviation = "0.5 %",
+    heartbeat: Heartbeat = 3_600,
+) -> None:
+    """Trade the whole venue along a price path and write a report."""
+    try:
+        rule = FeedRule(read_ppm(deviation), heartbeat, latency)
+        path = load_prices(prices, min(step or FINEST, FINEST), seed)
+        settings = DemoSettings(traders, seed, block_time, step, rule)
+        recording = Demo(path, settings).run()
+        report, summary = write_report(recording, out)
+    except (PriceFileError, DownloadError, UnitError) as error:
+        fail(str(error), 2)
+    except LabError as error:
+        fail(str(error), 1)
+    typer.echo(f"{len(recording.rows)} blocks, identity intact in each")
+    typer.echo(f"{report}\n{summary}")
+
+
+def fail(message: str, code: int) -> None:
+    print(f"novation: {message}", file=sys.stderr)
+    raise typer.Exit(code)

@@ -1,0 +1,203 @@
+"""The deployed venue as the lab uses it: calldata in, one batch of reads out per block."""
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from novation import artifacts
+from novation.chain import Call, Chain, UnlockedAccount
+from novation.chain.client import to_bytes
+from novation.chain.contract import call_to, encode_call
+from novation.deploy import spec as specs
+from novation.deploy.manifest import Manifest
+from novation.deploy.run import DEPLOYMENTS, deploy, prepare
+from novation.deploy.spec import Spec
+from novation.lab.blocks import Transaction
+from novation.lab.feed import DECIMALS, Feed
+from novation.lab.rpc import Rpc
+from novation.model.market_types import MarketState, MarketView
+from novation.units import WAD, show_tokens
+
+SPEC = DEPLOYMENTS / "specs" / "local.yaml"
+NEVER = 2**256 - 1
+FUND = 4
+
+
+@dataclass(frozen=True)
+class State:
+    """The venue at the end of a block. `funding` is WAD a day, `reserve` WAD lots, money WAD."""
+
+    market: MarketView
+    funding: int
+    mid: int
+    reserve: int
+    vault: int
+    shares: int
+
+
+@dataclass(frozen=True)
+class Venue:
+    """Addresses of a deployment, and the market that is traded."""
+
+    manifest: Manifest
+    spec: Spec
+    market: int
+
+    @property
+    def name(self) -> str:
+        return self.spec.markets[self.market].name
+
+    def address(self, name: str) -> str:
+        return self.manifest.address(name)
+
+    @property
+    def clearing(self) -> str:
+        return self.address("ClearingHouse")
+
+    @property
+    def vamm(self) -> str:
+        return self.address(f"VAMM {self.name}")
+
+    @property
+    def perp(self) -> str:
+        return self.address(f"PerpMarket {self.name}")
+
+    @property
+    def pool(self) -> bytes:
+        """The vAMM's account in the ledger."""
+        return account_id(self.vamm)
+
+    @property
+    def token(self) -> str:
+        return self.address(f"Token {self.spec.settlement}")
+
+    @property
+    def decimals(self) -> int:
+        return self.spec.tokens[self.spec.settlement].decimals
+
+    def feed(self) -> Feed:
+        """The traded market's feed; the deployment has submitted its first round."""
+        feed = self.spec.oracles[self.spec.markets[self.market].oracle].feed
+        return Feed(self.manifest.deployer, self.address(f"Flux {feed}"), 2)
+
+    # Transactions
+
+    def call(
+        self, kind: str, sender: str, name: str, contract: str, function: str, *values: Any
+    ) -> Transaction:
+        data = encode_call(artifacts.load(contract), function, *values)
+        return Transaction(kind, sender, self.address(name), data)
+
+    def on_vamm(self, kind: str, sender: str, function: str, *values: Any) -> Transaction:
+        return self.call(kind, sender, f"VAMM {self.name}", "VAMM", function, *values)
+
+    def on_clearing(self, kind: str, sender: str, function: str, *values: Any) -> Transaction:
+        return self.call(kind, sender, "ClearingHouse", "ClearingHouse", function, *values)
+
+    def on_token(self, kind: str, sender: str, function: str, *values: Any) -> Transaction:
+        name = f"Token {self.spec.settlement}"
+        return self.call(kind, sender, name, "MockToken", function, *values)
+
+    def on_vault(self, kind: str, sender: str, function: str, *values: Any) -> Transaction:
+        return self.call(kind, sender, "MarginVault", "MarginVault", function, *values)
+
+    def trade(self, kind: str, sender: str, account: bytes, size: int, limit: int) -> Transaction:
+        return self.on_vamm(kind, sender, "trade", account, size, limit, NEVER)
+
+    def close(self, sender: str, account: bytes, limit: int) -> Transaction:
+        return self.on_vamm("close", sender, "close", account, limit, NEVER)
+
+    def deposit(self, sender: str, account: bytes, amount: int) -> Transaction:
+        """`amount` in token units."""
+        return self.on_vault("deposit", sender, "deposit", account, self.token, amount)
+
+    def withdraw(self, sender: str, account: bytes, amount: int) -> Transaction:
+        """`amount` in token units; nothing is released at less than one for one."""
+        touched: list[bytes] = []
+        values = (account, self.token, amount, sender, touched, WAD)
+        return self.on_vault("withdraw", sender, "withdraw", *values)
+
+    def release(self, sender: str, account: bytes, pnl: int, touched: list[bytes]) -> Transaction:
+        """At whatever ratio there is."""
+        return self.on_clearing("release", sender, "release", account, pnl, touched, 0)
+
+    # Reads
+
+    def read(self, rpc: Rpc) -> State:
+        """All of a block's reads in one message."""
+        vamm, perp = artifacts.load("VAMM"), artifacts.load("Lens")
+        calls = [
+            call_to(self.address("Lens"), perp, "marketNow", self.market),
+            call_to(self.vamm, vamm, "curve"),
+            call_to(self.vamm, vamm, "totalShares"),
+            call_to(self.address("MarginVault"), artifacts.load("MarginVault"), "settlementWad"),
+        ]
+        summary, curve, shares, vault = read_all(rpc, calls)
+        return State(
+            to_view(summary.m), summary.fundingRate, curve.mid, curve.reserve, vault, shares
+        )
+
+
+def read_all(rpc: Rpc, calls: Sequence[Call[Any]]) -> list[Any]:
+    answers = rpc.batch(
+        [("eth_call", [{"to": c.to, "data": "0x" + c.data.hex()}, "latest"]) for c in calls]
+    )
+    return [call.decode(to_bytes(answer)) for call, answer in zip(calls, answers, strict=True)]
+
+
+def to_view(m: Any) -> MarketView:
+    return MarketView(
+        index=m.index,
+        strict=m.strict,
+        open_interest=m.openInterest,
+        units=list(m.units),
+        k=list(m.k),
+        epoch=list(m.epoch),
+        imr=m.imr,
+        mmr=m.mmr,
+        size_scale=m.sizeScale,
+        interest_rate=m.interestRate,
+        depth=m.depth,
+        profit_weight=m.profitWeight,
+        min_notional=m.minNotional,
+        open_interest_cap=m.openInterestCap,
+        account_cap=m.accountCap,
+        updated_at=m.updatedAt,
+        variance=m.variance,
+        premium=m.premium,
+        interrupted_until=m.interruptedUntil,
+        live=m.live,
+        state=MarketState(m.state),
+        isolated=m.isolated,
+    )
+
+
+def account_id(owner: str, sub: int = 0) -> bytes:
+    return bytes.fromhex(owner[2:]) + sub.to_bytes(12, "big")
+
+
+def local_spec(market: int, price: Decimal) -> Spec:
+    """The spec of local networks, its feed's first answer being the path's first price."""
+    spec = specs.read(SPEC)
+    name = spec.oracles[spec.markets[market].oracle].feed
+    answer = show_tokens(int(price.scaleb(DECIMALS)), DECIMALS)
+    feed = spec.feeds[name].model_copy(update={"answer": answer})
+    return spec.model_copy(update={"feeds": {**spec.feeds, name: feed}})
+
+
+def find_market(label: str, spec: Spec) -> int:
+    """The market that a path's label names; else the first."""
+    named = [i for i, m in enumerate(spec.markets) if m.name.upper() in label.upper()]
+    return named[0] if named else 0
+
+
+def put_up(url: str, spec: Spec, market: int) -> Venue:
+    """Deploys and verifies as `novation deploy` does; the manifest goes with the chain."""
+    chain = Chain.connect(url, spec.chain_id)
+    account = UnlockedAccount(chain)
+    with tempfile.TemporaryDirectory(prefix="novation-") as folder:
+        manifest, _ = deploy(prepare(spec, chain, account.address, Path(folder)), account)
+    return Venue(manifest, spec, market)
