@@ -1,7 +1,7 @@
 """From a spec to the ordered transactions that make it so, each with its address known beforehand.
 
 The order matters. What the deployer creates himself comes first, under nonces set aside for it. A
-vAMM is marked as a venue before the vault exists, so that nobody can pay money into the vAMM's
+vAMM is marked as a venue before the vault exists, so that nobody can pay anything into the vAMM's
 account first, which would bar it from being marked. Rights are given away last, when everything
 that needs them is done.
 """
@@ -9,8 +9,6 @@ that needs them is done.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-
-from eth_utils.crypto import keccak
 
 from novation import artifacts, units
 from novation.chain import Call
@@ -25,6 +23,7 @@ from novation.deploy.addresses import (
 from novation.deploy.fields import DEPLOYER, UNSET
 from novation.deploy.spec import FluxFeed, Market, MockFeed, MockToken, Oracle, Spec
 from novation.deploy.steps import Creation, Fact, How, Plan, Step
+from novation.deploy.venues import venue_fact
 
 ZERO = "0x" + "00" * 20
 FACTORY_NONCES = {"ClearingHouse": 1, "MarginVault": 2}
@@ -246,7 +245,7 @@ class Planner:
         code = self.init_code("VAMM", manager, clearing, number, params)
         foreseen = create2_address(salt_of(self.spec.salt, name), code)
         vamm = self.given.get(name) or foreseen
-        venue = venue_of(clearing, vamm, number)
+        venue = venue_fact(clearing, vamm, number, market.name)
         step = f"ClearingHouse: venue {market.name}"
         self.call(step, "ClearingHouse", "setVenue", vamm, number, True, facts=[venue])
         self.facts.append(venue)
@@ -288,20 +287,6 @@ class Planner:
         if (handover := book.hand_over()) is not None:
             self.steps.append(handover)
         self.facts += book.facts()
-
-
-def venue_of(clearing: str, venue: str, market: int) -> Fact:
-    """The clearing house keeps a venue's market plus one, and shows it nowhere."""
-    layout = artifacts.load("ClearingHouse").storage_layout["storage"]
-    (slot,) = (int(entry["slot"]) for entry in layout if entry["label"] == "venues")
-    key = keccak(bytes.fromhex(venue[2:]).rjust(32, b"\0") + slot.to_bytes(32, "big"))
-    what = f"ClearingHouse: venue {venue}'s market, plus one"
-    read: Call[int] = Call(clearing, b"", to_int, what, int.from_bytes(key, "big"))
-    return Fact(what, read, market + 1)
-
-
-def to_int(word: bytes) -> int:
-    return int.from_bytes(word, "big")
 
 
 def own_creations(spec: Spec) -> list[str]:

@@ -499,6 +499,7 @@ def test_unset_addresses_stop_a_deployment_but_not_a_dry_run(
     public: str, chain: LocalChain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("novation.deploy.spec.LOCAL_CHAINS", ())
+    monkeypatch.setattr("novation.deploy.run.refuse_unbuilt", lambda: None)
     spec = parse(stand_ins(public, chain), "public")
     account = UnlockedAccount(chain)
     deployment = prepare(spec, chain, account.address, tmp_path)
@@ -511,6 +512,7 @@ def test_changed_spec_does_not_make_a_second_venue_on_a_live_network(
     public: str, chain: LocalChain, tmp_path: Path, admin: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("novation.deploy.spec.LOCAL_CHAINS", ())
+    monkeypatch.setattr("novation.deploy.run.refuse_unbuilt", lambda: None)
     text = held_by(stand_ins(public, chain), admin)
     run(parse(text, "public"), chain, tmp_path)
     changed = parse(text.replace("imr: 10 %", "imr: 11 %"), "public")

@@ -151,6 +151,7 @@ def test_public_network_is_asked_about_and_yes_answers(
     chain: LocalChain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("novation.deploy.spec.LOCAL_CHAINS", ())
+    monkeypatch.setattr("novation.deploy.run.refuse_unbuilt", lambda: None)
     account = UnlockedAccount(chain)
     spec = parse(held_by(stand_ins(public_text(), chain), account.address), "public")
     before = chain.nonce(account.address)

@@ -98,7 +98,7 @@ def test_verify_names_a_parameter_changed_through_the_access_manager(venue: Venu
             "ClearingHouse",
             "stopVenue",
             ("VAMM ETH",),
-            "'s market, plus one: expected 1, found 0",
+            "ClearingHouse: market of the venue ETH, plus one: expected 1, found 0",
         ),
     ],
 )
