@@ -65,13 +65,17 @@ abstract contract Clearing is Ledger {
         for (uint256 i; i < legs.length; ++i) {
             Leg calldata leg = legs[i];
             AccountId id = leg.account;
-            if (n == 0 || id.key() != last.key()) {
-                if (n != 0 && id.key() < last.key()) revert ClearingUnsortedLegs(last, id);
-                _touch(ts[n], id, market, m);
-                (last, n) = (id, n + 1);
+            bool again = n != 0 && id.key() == last.key();
+            Touched memory t = ts[again ? n - 1 : n];
+            if (again) {
+                (t.size, t.cash, t.transfer) = (t.size + leg.size, t.cash + leg.cash, t.transfer + leg.transfer);
+            } else {
+                if (id.key() < last.key()) revert ClearingUnsortedLegs(last, id);
+                _touch(t, id, market, m);
+                (t.size, t.cash, t.transfer) = (leg.size, leg.cash, leg.transfer);
+                last = id;
+                ++n;
             }
-            Touched memory t = ts[n - 1];
-            (t.size, t.cash, t.transfer) = (t.size + leg.size, t.cash + leg.cash, t.transfer + leg.transfer);
             (size, cash, moved) = (size + leg.size, cash + leg.cash, moved + leg.transfer);
         }
         if (size != 0 || cash != 0 || moved != 0) revert ClearingUnbalancedLegs(size, cash, moved);

@@ -95,7 +95,7 @@ contract ClearingHouse is Clearing, AccessManaged, Multicallable {
 
     /// @dev The market's contract; reverts unless the caller is a venue of it.
     function _requireVenue(uint256 market) internal view returns (IPerpMarket) {
-        Venue memory v = venues[msg.sender];
+        Venue storage v = venues[msg.sender];
         if (v.marketPlusOne == market + 1) return v.contract_;
         if (v.marketPlusOne != ANY_MARKET + 1) revert ClearingNotVenue(msg.sender, market);
         return _market(market);
@@ -103,7 +103,7 @@ contract ClearingHouse is Clearing, AccessManaged, Multicallable {
 
     /// @dev The market's contract, for a venue of it from the venue's own slot, which `clear` needs anyway.
     function _marketForCaller(uint256 market) internal view returns (IPerpMarket) {
-        Venue memory v = venues[msg.sender];
+        Venue storage v = venues[msg.sender];
         return v.marketPlusOne == market + 1 ? v.contract_ : _market(market);
     }
 

@@ -196,9 +196,12 @@ abstract contract Ledger is IClearingHouse {
     /// @dev A loss eats capital: pnl is negative only where capital is 0.
     function _collect(Account memory a) internal pure {
         if (a.pnl >= 0) return;
-        uint256 x = Fixed.min(a.capital, uint256(-a.pnl));
-        a.capital -= x;
-        a.pnl += int256(x);
+        // x is at most the capital and at most the loss.
+        unchecked {
+            uint256 x = Fixed.min(a.capital, uint256(-a.pnl));
+            a.capital -= x;
+            a.pnl += int256(x);
+        }
     }
 
     /// @dev Packs the account into `t.word` and moves the totals with it. Whether it changed.

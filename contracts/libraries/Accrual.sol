@@ -8,6 +8,8 @@ import {MarketWords} from "../types/MarketWords.sol";
 
 /// @notice How time and a new price move a market: funding, averages, side indices, the clearing interruption.
 /// @dev Averages advance by the value that stood during the interval, so that n touches equal one up to rounding.
+/// Unchecked where fields bound the numbers: prices, sizes and units have 80 bits, k 128, rates 63 as WAD, windows 17,
+/// intervals 40; the longest product has 222.
 library Accrual {
     using Fixed for int256;
 
@@ -36,38 +38,50 @@ library Accrual {
     /// @return g Funding of the interval, WAD quote per lot; positive when longs pay.
     function elapse(MarketWords memory s, Terms memory c, uint256 dt) internal pure returns (int256 g) {
         int256 w = Decay.weight(dt, c.premiumWindow);
-        int256 premium = s.premium * PREMIUM_UNIT;
-        int256 average = s.premiumAverage * PREMIUM_UNIT;
-        // integral of the average over the interval, WAD seconds: p * dt + (e - p) * tau * (1 - w)
-        int256 area = premium * int256(dt) + (average - premium) * int256(c.premiumWindow) * (1e18 - w) / 1e18;
-        if (c.depth < s.openInterest) area = area * int256(c.depth) / int256(s.openInterest);
-        area = area * PREMIUM_PAYMENTS_PER_DAY + _velocity(s, c, premium, dt);
-        area = area.clamp(c.cap * int256(dt));
-        g = area * int256(s.index) / (DAY * 1e18);
-
+        unchecked {
+            g = _fundingArea(s, c, dt, w).clamp(c.cap * int256(dt)) * int256(s.index) / (DAY * 1e18);
+        }
         s.premiumAverage = Decay.toward(s.premiumAverage, s.premium, w);
         s.strict = uint256(Decay.toward(int256(s.strict), int256(s.index), Decay.weight(dt, c.strictWindow)));
         s.short = uint256(Decay.toward(int256(s.short), int256(s.index), Decay.weight(dt, c.shortWindow)));
     }
 
+    /// @dev Area under the funding rate before its cap, WAD seconds a day. @param w Weight of the old premium average.
+    function _fundingArea(MarketWords memory s, Terms memory c, uint256 dt, int256 w)
+        private
+        pure
+        returns (int256 area)
+    {
+        int256 premium = s.premium * PREMIUM_UNIT;
+        int256 average = s.premiumAverage * PREMIUM_UNIT;
+        // integral of the average over the interval, WAD seconds: p * dt + (e - p) * tau * (1 - w)
+        area = premium * int256(dt) + (average - premium) * int256(c.premiumWindow) * (1e18 - w) / 1e18;
+        if (c.depth < s.openInterest) area = area * int256(c.depth) / int256(s.openInterest);
+        area = area * PREMIUM_PAYMENTS_PER_DAY + _velocity(s, c, premium, dt);
+    }
+
     /// @dev Velocity: v' = v + velocity * skew * dt per hour, skew = premium / fullPremium in [-1, 1]; the mean of v and
     /// v' stands for the interval. Returns its area, WAD seconds a day.
     function _velocity(MarketWords memory s, Terms memory c, int256 premium, uint256 dt) private pure returns (int256) {
-        if (c.velocity == 0 && s.velocity == 0) return 0;
-        int256 skew = (premium * 1e18 / c.fullPremium).clamp(1e18);
-        int256 before = s.velocity * VELOCITY_UNIT;
-        int256 after_ = (before + c.velocity * skew / 1e18 * int256(dt) / 3600).clamp(c.cap);
-        s.velocity = after_ / VELOCITY_UNIT;
-        return (before + after_) * int256(dt) / 2;
+        unchecked {
+            if (c.velocity == 0 && s.velocity == 0) return 0;
+            int256 skew = (premium * 1e18 / c.fullPremium).clamp(1e18);
+            int256 before = s.velocity * VELOCITY_UNIT;
+            int256 after_ = (before + c.velocity * skew / 1e18 * int256(dt) / 3600).clamp(c.cap);
+            s.velocity = after_ / VELOCITY_UNIT;
+            return (before + after_) * int256(dt) / 2;
+        }
     }
 
     /// @notice Moves the side indices by an index change and funding: K_long += floor(O * (dP - g) / N_long), and so on.
     function move(MarketWords memory s, int256 dP, int256 g) internal pure {
-        if (s.openInterest == 0) return;
-        int256 total = int256(s.openInterest) * 1e9 * (dP - g);
-        if (total == 0) return;
-        s.k[0] += total.divFloor(int256(s.units[0]));
-        s.k[1] += (-total).divFloor(int256(s.units[1]));
+        unchecked {
+            if (s.openInterest == 0) return;
+            int256 total = int256(s.openInterest) * 1e9 * (dP - g);
+            if (total == 0) return;
+            s.k[0] += total.divFloor(int256(s.units[0]));
+            s.k[1] += (-total).divFloor(int256(s.units[1]));
+        }
     }
 
     /// @notice Takes a new round's squared return per second into the variance; saturates at uint32.

@@ -46,6 +46,9 @@ library Sides {
 
     /// @notice Profit of a position since its last touch, toward minus infinity, WAD quote.
     function profit(Position memory p, int256 k) internal pure returns (int256) {
-        return Fixed.divFloor(int256(Fixed.abs(p.units)) * (k - p.k), K_SCALE);
+        // Units have 96 bits, k 128.
+        unchecked {
+            return Fixed.divFloor(int256(Fixed.abs(p.units)) * (k - p.k), K_SCALE);
+        }
     }
 }

@@ -164,7 +164,10 @@ contract PerpMarket is IPerpMarket, AccessManaged {
 
     /// @dev Whether a side is below its least ratio, or has outgrown its field.
     function _mustRoll(uint256 openInterest, uint256 n) internal pure returns (bool) {
-        return openInterest * FLOOR_INVERSE < n || n > MAX_UNITS;
+        // An open interest has 80 bits.
+        unchecked {
+            return openInterest * FLOOR_INVERSE < n || n > MAX_UNITS;
+        }
     }
 
     /// @dev Books legs after which a side begins a new epoch: both in an empty market, else the sides that must.
@@ -197,29 +200,32 @@ contract PerpMarket is IPerpMarket, AccessManaged {
 
     /// @dev Brings `w` to now. Whether anything changed.
     function _advance(MarketNow memory w, Price memory price) internal view returns (bool) {
-        bool live = price.status == PriceStatus.Ok;
-        MarketWords memory s;
-        MarketWordsLib.unpackInto(s, w.prices, w.rates, w.indices, w.sides);
-        if (block.timestamp == s.accruedAt && (!live || price.value == s.index)) return false;
-        uint256 dt = _liveSeconds(s, price, live);
-        int256 g = dt > 0 ? Accrual.elapse(s, _terms(w), dt) : int256(0);
-        int256 dP = live ? int256(price.value) - int256(s.index) : int256(0);
-        Accrual.move(s, dP, g);
-        uint256 elapsed = block.timestamp - s.accruedAt;
-        s.interruption = s.interruption > elapsed ? s.interruption - elapsed : 0;
-        s.accruedAt = block.timestamp;
-        if (live) {
-            if (price.validUntil > s.validUntil) {
-                Accrual.observe(s, dP, price.validUntil - s.validUntil);
-                s.validUntil = price.validUntil;
+        // Times have 40 bits, prices 80.
+        unchecked {
+            bool live = price.status == PriceStatus.Ok;
+            MarketWords memory s;
+            MarketWordsLib.unpackInto(s, w.prices, w.rates, w.indices, w.sides);
+            if (block.timestamp == s.accruedAt && (!live || price.value == s.index)) return false;
+            uint256 dt = _liveSeconds(s, price, live);
+            int256 g = dt > 0 ? Accrual.elapse(s, _terms(w), dt) : int256(0);
+            int256 dP = live ? int256(price.value) - int256(s.index) : int256(0);
+            Accrual.move(s, dP, g);
+            uint256 elapsed = block.timestamp - s.accruedAt;
+            s.interruption = s.interruption > elapsed ? s.interruption - elapsed : 0;
+            s.accruedAt = block.timestamp;
+            if (live) {
+                if (price.validUntil > s.validUntil) {
+                    Accrual.observe(s, dP, price.validUntil - s.validUntil);
+                    s.validUntil = price.validUntil;
+                }
+                if (dP != 0) {
+                    s.index = price.value;
+                    _interrupt(s, w.risk);
+                }
             }
-            if (dP != 0) {
-                s.index = price.value;
-                _interrupt(s, w.risk);
-            }
+            _pack(w, s);
+            return true;
         }
-        _pack(w, s);
-        return true;
     }
 
     function _terms(MarketNow memory w) internal view returns (Accrual.Terms memory) {

@@ -7,6 +7,8 @@ import {MarketView} from "../types/Market.sol";
 
 /// @notice Margin of linear positions. P index, S strict price, N notional, all WAD; every rounding is against the account.
 /// maintenance = N(P) * mmr * f, initial = N(S) * imr * (f + c * O / depth), f = 1 + N / sizeScale; each rate at most 1.
+/// Fields bound every sum and product below (prices, sizes 80 bits; rates 60; sums of an account far below 2^250), so
+/// the arithmetic is unchecked but for the products of `Fixed`.
 /// S is, for a long, the lower of index and strict average but at least P * (1 - imr); for a short the mirror image.
 library MarginMath {
     using Fixed for int256;
@@ -39,48 +41,56 @@ library MarginMath {
 
     /// @notice Adds a position of `size` lots (positive when long) in market `m`.
     function add(Sums memory s, MarketView memory m, int256 size, bool venue) internal pure {
-        if (size == 0) return;
-        uint256 lots = size.abs();
-        uint256 strict = strictPrice(m, size > 0);
-        uint256 notional = Fixed.mulWadUp(lots, strict);
-        uint256 rate = VENUE_IMR;
-        if (!venue) {
-            uint256 crowd = m.openInterest == 0 ? 0 : m.depth == 0 ? 1e18 : m.openInterest * 1e18 / m.depth;
-            rate = _rate(m.imr, notional, m.sizeScale, Fixed.min(Fixed.mulWadUp(m.interestRate, crowd), 1e18));
+        unchecked {
+            if (size == 0) return;
+            uint256 lots = size.abs();
+            uint256 strict = strictPrice(m, size > 0);
+            uint256 notional = Fixed.mulWadUp(lots, strict);
+            uint256 rate = VENUE_IMR;
+            if (!venue) {
+                uint256 crowd = m.openInterest == 0 ? 0 : m.depth == 0 ? 1e18 : m.openInterest * 1e18 / m.depth;
+                rate = _rate(m.imr, notional, m.sizeScale, Fixed.min(Fixed.mulWadUp(m.interestRate, crowd), 1e18));
+            }
+            s.initial += Fixed.mulWadUp(notional, rate);
+            s.strictLoss += size.mulWadFloor(int256(strict) - int256(m.index));
+            if (m.profitWeight < s.profitWeight) s.profitWeight = m.profitWeight;
+            s.maintenance += maintenance(s, m, size, venue);
         }
-        s.initial += Fixed.mulWadUp(notional, rate);
-        s.strictLoss += size.mulWadFloor(int256(strict) - int256(m.index));
-        if (m.profitWeight < s.profitWeight) s.profitWeight = m.profitWeight;
-        s.maintenance += maintenance(s, m, size, venue);
     }
 
     /// @notice Maintenance of the position; a dead market counts at its worse price, doubled, and marks `s`.
     function maintenance(Sums memory s, MarketView memory m, int256 size, bool venue) internal pure returns (uint256) {
-        uint256 price = m.index;
-        if (!m.live) {
-            price = size > 0 == m.strict < price ? m.strict : price;
-            s.deadLoss += size.mulWadFloor(int256(price) - int256(m.index));
-            s.live = false;
+        unchecked {
+            uint256 price = m.index;
+            if (!m.live) {
+                price = size > 0 == m.strict < price ? m.strict : price;
+                s.deadLoss += size.mulWadFloor(int256(price) - int256(m.index));
+                s.live = false;
+            }
+            uint256 notional = Fixed.mulWadUp(size.abs(), price);
+            uint256 required = Fixed.mulWadUp(notional, venue ? VENUE_MMR : _rate(m.mmr, notional, m.sizeScale, 0));
+            return m.live ? required : 2 * required;
         }
-        uint256 notional = Fixed.mulWadUp(size.abs(), price);
-        uint256 required = Fixed.mulWadUp(notional, venue ? VENUE_MMR : _rate(m.mmr, notional, m.sizeScale, 0));
-        return m.live ? required : 2 * required;
     }
 
     /// @notice The price a position is held to for initial margin, WAD quote per lot.
     function strictPrice(MarketView memory m, bool long) internal pure returns (uint256) {
-        uint256 away = m.index * m.imr / 1e18;
-        if (long) {
-            uint256 least = m.index - away;
-            return m.strict >= m.index ? m.index : m.strict > least ? m.strict : least;
+        unchecked {
+            uint256 away = m.index * m.imr / 1e18;
+            if (long) {
+                uint256 least = m.index - away;
+                return m.strict >= m.index ? m.index : m.strict > least ? m.strict : least;
+            }
+            uint256 most = m.index + away;
+            return m.strict <= m.index ? m.index : m.strict < most ? m.strict : most;
         }
-        uint256 most = m.index + away;
-        return m.strict <= m.index ? m.index : m.strict < most ? m.strict : most;
     }
 
     function _rate(uint256 base, uint256 notional, uint256 scale, uint256 extra) private pure returns (uint256) {
-        uint256 f = 1e18 + Fixed.divUp(notional * 1e18, scale) + extra;
-        return Fixed.min(Fixed.mulWadUp(base, f), 1e18);
+        unchecked {
+            uint256 f = 1e18 + Fixed.divUp(notional * 1e18, scale) + extra;
+            return Fixed.min(Fixed.mulWadUp(base, f), 1e18);
+        }
     }
 
     /// @notice Health of an account after a touch. @param collateral Its other collateral for maintenance and initial.
@@ -100,13 +110,17 @@ library MarginMath {
 
     /// @notice See Health.equity.
     function equity(Account memory a, Sums memory s, uint256 collateral) internal pure returns (int256) {
-        return int256(a.capital + collateral) + a.pnl + s.deadLoss;
+        unchecked {
+            return int256(a.capital + collateral) + a.pnl + s.deadLoss;
+        }
     }
 
     /// @notice See Health.initialEquity.
     function initialEquity(Account memory a, Sums memory s, uint256 collateral) internal pure returns (int256) {
-        int256 base = int256(a.capital + collateral) + s.strictLoss;
-        return base + (a.pnl > 0 ? a.pnl.mulWadFloor(int256(s.profitWeight)) : a.pnl);
+        unchecked {
+            int256 base = int256(a.capital + collateral) + s.strictLoss;
+            return base + (a.pnl > 0 ? a.pnl.mulWadFloor(int256(s.profitWeight)) : a.pnl);
+        }
     }
 
     /// @notice Whether risk only fell: E - M and E / M no worse (or M gone) and E not negative.
