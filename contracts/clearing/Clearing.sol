@@ -85,7 +85,7 @@ abstract contract Clearing is Ledger {
     }
 
     /// @dev Trade legs: pnl += cash + size * P; units enter and leave at the ratio before the legs; O follows the sides.
-    function _book(Touched[] memory ts, uint256 market, MarketView memory m) internal view {
+    function _book(Touched[] memory ts, uint256 market, MarketView memory m) internal pure {
         int256[2] memory grown;
         int256[2] memory units;
         for (uint256 i; i < ts.length; ++i) {
@@ -113,7 +113,7 @@ abstract contract Clearing is Ledger {
         MarketView memory m,
         int256[2] memory grown,
         int256[2] memory units
-    ) internal view {
+    ) internal pure {
         int256 after_ = t.before + t.size;
         if (after_ >= MAX_SIZE || after_ <= -MAX_SIZE) revert ClearingSizeOutOfRange(after_, uint256(MAX_SIZE));
         (uint256 from, uint256 to) = (Sides.sideOf(t.p.units), Sides.sideOf(after_));
@@ -175,7 +175,10 @@ abstract contract Clearing is Ledger {
             Touched memory t = ts[i];
             if (t.transfer >= 0) continue;
             (uint256 s, uint256 j) = _pay(t, uint256(-t.transfer));
-            (senior, junior) = (senior + s, junior + j);
+            // What accounts have is 96 bits each.
+            unchecked {
+                (senior, junior) = (senior + s, junior + j);
+            }
         }
         uint256 fee = Fixed.min(senior, houseFee);
         h.feesPending += fee / Words.FEE_UNIT;
@@ -199,10 +202,13 @@ abstract contract Clearing is Ledger {
         }
         uint256 available = t.a.capital + (t.a.pnl > 0 ? uint256(t.a.pnl) : 0);
         if (owed > available) revert ClearingTransferShort(t.id, owed, available);
-        senior = Fixed.min(t.a.capital, owed);
-        junior = owed - senior;
-        t.a.capital -= senior;
-        t.a.pnl -= int256(junior);
+        // `owed` is available: capital first, and no more pnl than there is.
+        unchecked {
+            senior = Fixed.min(t.a.capital, owed);
+            junior = owed - senior;
+            t.a.capital -= senior;
+            t.a.pnl -= int256(junior);
+        }
     }
 
     /// @dev After the legs: initial margin, or risk only fell (no growth, E - M and E / M no worse, E >= 0).

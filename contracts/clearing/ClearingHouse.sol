@@ -20,6 +20,7 @@ import {Ledger} from "./Ledger.sol";
 /// @custom:stop guardian: `PerpMarket.reduceOnly` per market, `stopVenue` per venue; withdrawals of flat accounts go on.
 contract ClearingHouse is Clearing, AccessManaged, Multicallable {
     using Fixed for int256;
+    using Words for Account;
     using Words for Position;
 
     /// @notice A venue allowed in every market.
@@ -79,7 +80,8 @@ contract ClearingHouse is Clearing, AccessManaged, Multicallable {
         returns (IndexView memory m, int256 sizeA, int256 sizeB)
     {
         MarketNow memory w = _marketForCaller(market).accrue();
-        (m, sizeA, sizeB) = (w.quoted(), _sizeNow(a, market, w), _sizeNow(b, market, w));
+        w.quoteInto(m);
+        (sizeA, sizeB) = (_sizeNow(a, market, w), _sizeNow(b, market, w));
     }
 
     /// @inheritdoc IClearingHouse
@@ -156,12 +158,16 @@ contract ClearingHouse is Clearing, AccessManaged, Multicallable {
     /// @dev Adds capital without touching markets: it needs no price. A venue's own account takes only from that venue.
     function _credit(AccountId id, uint256 amount, House memory h) internal {
         if (id.owner() == address(0)) revert ClearingNoOwner(id);
-        Touched memory t;
-        _read(t, id);
-        if (t.a.bitmap & Words.VENUE_BIT != 0 && id.owner() != msg.sender) revert ClearingVenueAccount(id);
-        t.a.capital += amount;
-        _collect(t.a);
-        _save(t, h);
+        uint256 old = accounts[id];
+        Account memory a;
+        a.read(old);
+        if (a.bitmap & Words.VENUE_BIT != 0 && id.owner() != msg.sender) revert ClearingVenueAccount(id);
+        a.capital += amount;
+        _collect(a);
+        uint256 word = _moved(old, a, h);
+        if (word == old) return;
+        accounts[id] = word;
+        emit AccountSet(id, word);
     }
 
     /// @inheritdoc IClearingHouse

@@ -206,18 +206,22 @@ abstract contract Ledger is IClearingHouse {
 
     /// @dev Packs the account into `t.word` and moves the totals with it. Whether it changed.
     function _settle(Touched memory t, House memory h) internal pure returns (bool) {
-        uint256 word = t.a.pack();
         uint256 old = t.word;
-        if (word == old) return false;
-        (int256 pnl, int256 oldPnl) = (t.a.pnl, Words.pnlOf(old));
+        t.word = _moved(old, t.a, h);
+        return t.word != old;
+    }
+
+    /// @dev The word of an account that was `old`; the totals move with it.
+    function _moved(uint256 old, Account memory a, House memory h) internal pure returns (uint256 word) {
+        word = a.pack();
+        if (word == old) return word;
+        (int256 pnl, int256 oldPnl) = (a.pnl, Words.pnlOf(old));
         // Sums of fields of 96 bits; `pack` held the new ones to their width. Totals contain what is taken off.
         unchecked {
-            h.capitalTotal = h.capitalTotal + t.a.capital - Words.capitalOf(old);
+            h.capitalTotal = h.capitalTotal + a.capital - Words.capitalOf(old);
             if (pnl > 0) h.profitTotal += uint256(pnl);
             if (oldPnl > 0) h.profitTotal -= uint256(oldPnl);
         }
-        t.word = word;
-        return true;
     }
 
     /// @dev Stores the account and moves the totals.

@@ -75,11 +75,13 @@ library MarketNowLib {
         return MarketState(uint8(w.risk >> 176));
     }
 
-    /// @notice What a venue quotes by.
-    function quoted(MarketNow memory w) internal pure returns (IndexView memory) {
+    /// @notice Fills `q` with what a venue quotes by.
+    function quoteInto(MarketNow memory w, IndexView memory q) internal pure {
+        (q.index, q.strict, q.updatedAt) = (index(w), strict(w), uint64(w.seen));
         unchecked {
-            return IndexView(index(w), strict(w), uint64(w.seen), (w.rates >> 224) * VARIANCE_UNIT, w.seen & LIVE != 0);
+            q.variance = (w.rates >> 224) * VARIANCE_UNIT;
         }
+        q.live = w.seen & LIVE != 0;
     }
 
     function openInterest(MarketNow memory w) internal pure returns (uint256) {
