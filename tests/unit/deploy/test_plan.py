@@ -81,7 +81,7 @@ def test_parameters_reach_the_constructors(local_spec: Spec) -> None:
 
 
 def test_value_that_a_contract_cannot_hold_is_refused_by_name(local_text: str) -> None:
-    spec = parse(local_text.replace("min_notional: 20", "min_notional: 70_000", 1), "spec")
+    spec = parse(local_text.replace("min_notional: 50", "min_notional: 70_000", 1), "spec")
     with pytest.raises(BadCall, match="PerpMarket's constructor"):
         make_plan(spec, DEPLOYER, nonces(spec))
 

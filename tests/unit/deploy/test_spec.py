@@ -35,7 +35,7 @@ def test_values_are_exact_integers_in_the_contracts_units(local_spec: Spec) -> N
     assert market.risk.imr == 100_000
     assert market.risk.ramp_seconds == 86_400
     assert market.risk.open_interest_cap == 20_000 * 10**18
-    assert market.full_premium == 5 * 10**15
+    assert market.full_premium == 3 * 10**16
     assert market.vamm.as_struct()["returnSpeed"] == 100
     assert local_spec.oracles["ETH"].maximum == 100_000 * 10**18
 
