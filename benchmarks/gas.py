@@ -1,4 +1,4 @@
-"""Gas of whole transactions, from their receipts: `make gas` prints a table and writes out/gas.json.
+"""Gas of whole transactions, by their receipts: `make gas` prints it and writes out/gas.json.
 
 Two markets stand, settlement is a plain ERC-20 with 6 decimals, and prices come through Chainlink's
 EACAggregatorProxy. Each operation is a transaction in a block of its own, so its state is cold, and
@@ -15,7 +15,7 @@ from benchmarks.traces import profile, table
 from novation.chain.contract import Contract
 from novation.units import WAD
 from tests.local_chain import LocalChain, local_chain
-from tests.world import HOUR, NO_LIMIT, ZERO, Market, World, account_id
+from tests.world import HOUR, ZERO, Market, World, account_id
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULT = ROOT / "out" / "gas.json"
@@ -62,7 +62,9 @@ class Bench:
     """Measures operations of one trader in a market that others hold already."""
 
     def __init__(self, chain: LocalChain) -> None:
-        self.world = Venue.deploy(chain)
+        world = Venue.deploy(chain)
+        assert isinstance(world, Venue)
+        self.world = world
         self.first = self.world.list_chainlink("2000")
         self.second = self.world.list_chainlink("2000")
         for market in (self.first, self.second):
@@ -100,28 +102,29 @@ class Bench:
     def deposit(self, lp: bool = False) -> Receipt:
         world = self.world
         owner = world.lp if lp else world.trader
-        values = (account_id(owner), world.token.address, 10_000 * 10**world.decimals)
+        values: tuple[Any, ...] = (
+            account_id(owner),
+            world.token.address,
+            10_000 * 10**world.decimals,
+        )
         return dict(world.send("vault", "deposit", *values, sender=owner))
 
     def withdraw(self) -> Receipt:
         trader, token = self.world.trader, self.world.token.address
         amount = 1_000 * 10**self.world.decimals
-        values = (account_id(trader), token, amount, trader, [], WAD)
+        values: tuple[Any, ...] = (account_id(trader), token, amount, trader, [], WAD)
         return dict(self.world.send("vault", "withdraw", *values, sender=trader))
 
     def lp_deposit(self) -> Receipt:
         world, account = self.world, account_id(self.world.lp)
         world.deposit(world.lp, 10_000)
-        world.chain.send(
-            self.first.vamm, "requestDeposit", account, 10_000 * WAD, sender=world.lp
-        )
+        world.chain.send(self.first.vamm, "requestDeposit", account, 10_000 * WAD, sender=world.lp)
         self.new_round()
         return world.chain.send(self.first.vamm, "executeDeposit", account)
 
     def accrue(self) -> Receipt:
         nobody = bytes(32)
-        values = (self.first.number, nobody, nobody)
-        return dict(self.world.send("clearing", "accrueFor", *values))
+        return dict(self.world.send("clearing", "accrueFor", self.first.number, nobody, nobody))
 
     def run(self) -> None:
         trader, first = self.world.trader, self.first
