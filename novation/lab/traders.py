@@ -157,9 +157,11 @@ def collect_funding(traits: Traits, seen: Seen) -> Order | None:
 
 
 def stop_loss(traits: Traits, seen: Seen) -> Order | None:
-    """Out at any price of the day when margin is nearly gone."""
-    notional = abs(seen.size) * seen.index // WAD
+    """Out at any price of the day when margin is nearly gone; without money for the fee, stuck."""
+    notional = worth(seen, abs(seen.size))
     if notional == 0 or seen.equity * PPM >= notional * traits.stop:
+        return None
+    if seen.equity * WAD <= notional * seen.fee:
         return None
     return leave(replace(traits, slippage=100_000), seen)
 

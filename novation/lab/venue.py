@@ -4,6 +4,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -126,16 +127,20 @@ class Venue:
 
     # Reads
 
-    def read(self, rpc: Rpc) -> State:
-        """All of a block's reads in one message."""
-        vamm, perp = artifacts.load("VAMM"), artifacts.load("Lens")
-        calls = [
-            call_to(self.address("Lens"), perp, "marketNow", self.market),
+    @cached_property
+    def _reads(self) -> list[Call[Any]]:
+        lens, vamm = artifacts.load("Lens"), artifacts.load("VAMM")
+        vault = artifacts.load("MarginVault")
+        return [
+            call_to(self.address("Lens"), lens, "marketNow", self.market),
             call_to(self.vamm, vamm, "curve"),
             call_to(self.vamm, vamm, "totalShares"),
-            call_to(self.address("MarginVault"), artifacts.load("MarginVault"), "settlementWad"),
+            call_to(self.address("MarginVault"), vault, "settlementWad"),
         ]
-        summary, curve, shares, vault = read_all(rpc, calls)
+
+    def read(self, rpc: Rpc) -> State:
+        """All of a block's reads in one message."""
+        summary, curve, shares, vault = read_all(rpc, self._reads)
         return State(
             to_view(summary.m), summary.fundingRate, curve.mid, curve.reserve, vault, shares
         )
