@@ -164,7 +164,7 @@ def main() -> None:
 
 def report(bench: Bench, gas: dict[str, int]) -> str:
     world, market = bench.world, bench.first
-    names = {
+    names: dict[str, str] = {
         market.vamm.address: "VAMM",
         world.clearing.address: "ClearingHouse",
         market.perp.address: "PerpMarket",

@@ -91,7 +91,10 @@ abstract contract Clearing is Ledger {
         for (uint256 i; i < ts.length; ++i) {
             Touched memory t = ts[i];
             t.before = t.after_ = Sides.sizeOf(m, t.p.units);
-            t.value = int256(t.a.capital) + t.a.pnl;
+            // Capital has 96 bits, pnl after a touch less than 200.
+            unchecked {
+                t.value = int256(t.a.capital) + t.a.pnl;
+            }
             if (t.size != 0) _resize(t, market, m, grown, units);
             t.a.pnl += t.cash + t.size.mulWadFloor(int256(m.index));
             _collect(t.a);
@@ -101,8 +104,11 @@ abstract contract Clearing is Ledger {
         if (openInterest > m.openInterest && openInterest > m.openInterestCap) {
             revert ClearingOpenInterestCap(market, openInterest, m.openInterestCap);
         }
-        m.units[0] = uint256(int256(m.units[0]) + units[0]);
-        m.units[1] = uint256(int256(m.units[1]) + units[1]);
+        // A side contains the units that leave it; those that come have at most 160 bits.
+        unchecked {
+            m.units[0] = uint256(int256(m.units[0]) + units[0]);
+            m.units[1] = uint256(int256(m.units[1]) + units[1]);
+        }
         m.openInterest = openInterest;
     }
 

@@ -120,8 +120,11 @@ abstract contract Ledger is IClearingHouse {
         uint256 side = Sides.sideOf(p.units);
         pnl = _convert(market, m.epoch[side], p);
         if (p.units == 0) return (pnl, false);
-        pnl += Sides.profit(p, m.k[side]);
-        p.k = m.k[side];
+        int256 k = m.k[side];
+        unchecked {
+            pnl += Sides.profit(p, k); // below 2^136 each; a market has 2^24 epochs
+        }
+        p.k = k;
         uint256 size = Sides.sizeOf(m, p.units).abs();
         if (size < Sides.DUST) {
             m.units[side] -= p.units.abs();
@@ -170,7 +173,9 @@ abstract contract Ledger is IClearingHouse {
             uint256 word = t.pWord = positions[id][current];
             t.p.read(word);
             (int256 gain,) = _sync(current, m, t.p);
-            t.a.pnl += gain;
+            unchecked {
+                t.a.pnl += gain; // 96 bits and, as a profit is a product of 224 over 1e27, far below the word
+            }
             if (t.p.units == 0) t.a.bitmap &= ~bit;
         }
         bits &= ~bit;
