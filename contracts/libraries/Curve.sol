@@ -15,6 +15,11 @@ library Curve {
         return FixedPointMathLib.fullMulDiv(r * r, p, x * x);
     }
 
+    /// @notice Quote reserve p * k / X, rounded down, WAD quote.
+    function quoteReserveDown(uint256 p, uint256 r, uint256 x) internal pure returns (uint256) {
+        return FixedPointMathLib.fullMulDiv(r * r, p, x * 1e18);
+    }
+
     /// @notice |p * k / x1 - p * k / x0| rounded up, WAD quote.
     function quoteUp(uint256 p, uint256 r, uint256 x0, uint256 x1) internal pure returns (uint256) {
         return FixedPointMathLib.fullMulDivUp(r * r, p * FixedPointMathLib.dist(x0, x1), x0 * x1 * 1e18);
@@ -33,7 +38,7 @@ library Curve {
 
     /// @notice Lots to sell for exactly `quote`: Q * X / (Y - Q), Y rounded down; rounded up; 0 when the curve has less.
     function baseForQuoteUp(uint256 p, uint256 r, uint256 x, uint256 quote) internal pure returns (uint256) {
-        uint256 y = FixedPointMathLib.fullMulDiv(r * r, p, x * 1e18);
+        uint256 y = quoteReserveDown(p, r, x);
         return quote >= y ? 0 : FixedPointMathLib.fullMulDivUp(quote, x, y - quote);
     }
 

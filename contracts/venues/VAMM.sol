@@ -108,7 +108,7 @@ contract VAMM is VammShares, Multicallable {
         if (quote == 0 || quote >= 1 << 120 || quote <= -(1 << 120)) revert VammSizeOutOfRange(quote);
         if (quote > 0) return int256(Curve.baseForQuoteDown(peg, root, x, uint256(quote)));
         uint256 size = Curve.baseForQuoteUp(peg, root, x, uint256(-quote));
-        if (size == 0) revert VammDepleted(Curve.quoteDown(peg, root, x, x + 1), uint256(-quote));
+        if (size == 0) revert VammDepleted(Curve.quoteReserveDown(peg, root, x), uint256(-quote));
         return -int256(size);
     }
 

@@ -9,7 +9,7 @@ import {IVAMM} from "../interfaces/IVAMM.sol";
 import {Curve} from "../libraries/Curve.sol";
 import {Fixed} from "../libraries/Fixed.sol";
 import {AccountId, AccountIds} from "../types/AccountId.sol";
-import {Account, Leg} from "../types/Ledger.sol";
+import {Account, AmountOverflow, Leg} from "../types/Ledger.sol";
 import {IndexView, MarketView} from "../types/Market.sol";
 import {VammParams, VammParamsLib} from "../types/VammParams.sol";
 
@@ -120,7 +120,22 @@ abstract contract VammShares is IVAMM, AccessManaged {
             uint256 root = uint256(int256(x1) - left);
             _setCurve(root, FixedPointMathLib.fullMulDiv(mid, x1 * x1, root * root), m.index);
         }
-        clearing.setDepth(market, Curve.pushDown(state.root, p.band() * PPM));
+        _setDepth(Curve.pushDown(state.root, p.band() * PPM));
+    }
+
+    /// @dev After an exit. What was released below 1 for 1 is gone too, so the equity left is read. A pool that nobody
+    /// owns and that holds nothing has no curve.
+    function _shrink(IndexView memory m, int256 held, int256 left, uint256 before) internal {
+        Account memory a = _money();
+        uint256 after_ = uint256(int256(a.capital) + a.pnl);
+        if (total == 0 && left == 0) _clearCurve(m.index);
+        else if (after_ != 0 && after_ < before) _rescale(m, held, left, before, after_);
+    }
+
+    function _clearCurve(uint256 index) internal {
+        delete state;
+        emit CurveSet(0, 0, index);
+        _setDepth(0);
     }
 
     // Value
@@ -143,7 +158,7 @@ abstract contract VammShares is IVAMM, AccessManaged {
         ids[0] = account;
         clearing.touch(ids);
         (m, held,) = clearing.accrueFor(market, account, ESCROW);
-        a = clearing.account(account);
+        a = _money();
     }
 
     /// @inheritdoc IVAMM
@@ -157,6 +172,20 @@ abstract contract VammShares is IVAMM, AccessManaged {
         return IndexView(m.index, m.strict, m.updatedAt, m.variance, m.live);
     }
 
+    // The clearing house; in functions of their own because each call takes a hundred bytes of code
+
+    function _money() internal view returns (Account memory) {
+        return clearing.account(account);
+    }
+
+    function _move(AccountId from, AccountId to, uint256 amount) internal {
+        clearing.transfer(from, to, amount);
+    }
+
+    function _setDepth(uint256 depth) internal {
+        clearing.setDepth(market, depth);
+    }
+
     // Deposits
 
     /// @inheritdoc IVAMM
@@ -165,7 +194,7 @@ abstract contract VammShares is IVAMM, AccessManaged {
         if (amount < MIN_DEPOSIT) revert VammDepositTooSmall(amount, MIN_DEPOSIT);
         if (deposits[id].madeAt != 0) revert VammRequestOpen(id);
         deposits[id] = Request(uint128(amount), uint40(block.timestamp), 0);
-        clearing.transfer(id, ESCROW, amount);
+        _move(id, ESCROW, amount);
         emit DepositRequested(id, amount, block.timestamp);
     }
 
@@ -178,18 +207,19 @@ abstract contract VammShares is IVAMM, AccessManaged {
         _requireRound(m, r.madeAt);
         (, int256 high) = _equities(m, a, held);
         int256 before = int256(a.capital) + a.pnl;
-        if (total != 0 && (high <= 0 || before <= 0)) revert VammInsolvent(high);
+        if (before < 0 || (total != 0 && (high <= 0 || before == 0))) revert VammInsolvent(high);
         uint256 net = r.amount - FixedPointMathLib.fullMulDivUp(r.amount, stored.lpFee, 1e6);
         minted = total == 0 ? net : FixedPointMathLib.fullMulDiv(net, total + VIRTUAL, uint256(high) + VIRTUAL);
         if (minted == 0) revert VammDepositTooSmall(r.amount, MIN_DEPOSIT);
+        if (minted > type(uint128).max) revert AmountOverflow(minted, type(uint128).max);
         // Nobody owns an empty pool: its curve begins anew at the index.
         if (total == 0 && held == 0) delete state;
         delete deposits[id];
         shares[shareEpoch][id] += minted;
         total += uint128(minted);
-        clearing.transfer(ESCROW, account, r.amount);
+        _move(ESCROW, account, r.amount);
         uint256 after_ = uint256(before + int256(uint256(r.amount)));
-        _rescale(m, held, held, before > 0 ? uint256(before) : 0, after_);
+        _rescale(m, held, held, uint256(before), after_);
         emit SharesMinted(id, minted, r.amount, total);
     }
 
@@ -233,11 +263,10 @@ abstract contract VammShares is IVAMM, AccessManaged {
             uint256 ratio = clearing.releaseRatio();
             uint256 missing = FixedPointMathLib.fullMulDivUp(amount - a.capital, 1e18, ratio == 0 ? 1 : ratio);
             clearing.release(account, Fixed.min(missing, uint256(a.pnl)), new AccountId[](0), r.minRatio);
-            amount = Fixed.min(amount, clearing.account(account).capital);
+            amount = Fixed.min(amount, _money().capital);
         }
-        clearing.transfer(account, id, amount);
-        uint256 before = uint256(int256(a.capital) + a.pnl);
-        if (before > amount) _rescale(m, held, held, before, before - amount);
+        _move(account, id, amount);
+        _shrink(m, held, held, uint256(int256(a.capital) + a.pnl));
         emit SharesBurned(id, r.amount, amount, 0, total);
     }
 
@@ -247,7 +276,6 @@ abstract contract VammShares is IVAMM, AccessManaged {
         (Request memory r, uint256 all) = _takeCooled(id, true);
         (IndexView memory m, int256 held, Account memory a) = _poolNow();
         if (a.pnl < 0) revert VammInsolvent(a.pnl);
-        uint256 before = a.capital + uint256(a.pnl);
         amount = FixedPointMathLib.fullMulDiv(a.capital, r.amount, all);
         amount -= FixedPointMathLib.fullMulDivUp(amount, stored.lpFee, 1e6);
         uint256 junior = FixedPointMathLib.fullMulDiv(uint256(a.pnl), r.amount, all);
@@ -259,8 +287,7 @@ abstract contract VammShares is IVAMM, AccessManaged {
         Leg[] memory legs = new Leg[](2);
         (legs[0], legs[1]) = id.key() < account.key() ? (lp, pool) : (pool, lp);
         clearing.clear(market, legs, 0, KEEP_PREMIUM);
-        uint256 gone = amount + junior;
-        if (before > gone) _rescale(m, held, held - size, before, before - gone);
+        _shrink(m, held, held - size, a.capital + uint256(a.pnl));
         emit SharesBurned(id, r.amount, amount, size, total);
     }
 
@@ -272,7 +299,7 @@ abstract contract VammShares is IVAMM, AccessManaged {
         if (block.timestamp <= until) revert VammTooEarly(block.timestamp, until);
         if (deposit) {
             delete deposits[id];
-            clearing.transfer(ESCROW, id, r.amount);
+            _move(ESCROW, id, r.amount);
         } else {
             delete withdrawals[id];
         }
@@ -281,12 +308,12 @@ abstract contract VammShares is IVAMM, AccessManaged {
 
     /// @inheritdoc IVAMM
     function endShareEpoch() external {
-        (, int256 held, Account memory a) = _poolNow();
+        (IndexView memory m, int256 held, Account memory a) = _poolNow();
         int256 equity = int256(a.capital) + a.pnl;
         if (equity > 0 || held != 0 || total == 0) revert VammPoolHasValue(equity, held);
         emit ShareEpochEnded(shareEpoch++);
         total = 0;
-        delete state;
+        _clearCurve(m.index);
     }
 
     /// @inheritdoc IVAMM
@@ -317,7 +344,7 @@ abstract contract VammShares is IVAMM, AccessManaged {
             State memory s = state;
             uint256 peg = _pegReturned(s, stored.trading(), m.index, _reserve(s, held));
             _setCurve(s.root, peg, m.index);
-            clearing.setDepth(market, Curve.pushDown(s.root, uint256(p.band) * PPM));
+            _setDepth(Curve.pushDown(s.root, uint256(p.band) * PPM));
         }
         _setParams(p);
     }

@@ -15,6 +15,11 @@ def mid(p: int, r: int, x: int) -> int:
     return full_mul_div(r * r, p, x * x)
 
 
+def quote_reserve_down(p: int, r: int, x: int) -> int:
+    """Quote reserve p * k / X, rounded down, WAD quote."""
+    return full_mul_div(r * r, p, x * WAD)
+
+
 def quote_up(p: int, r: int, x0: int, x1: int) -> int:
     """|p * k / x1 - p * k / x0| rounded up, WAD quote."""
     return full_mul_div_up(r * r, p * abs(x0 - x1), x0 * x1 * WAD)
@@ -33,7 +38,7 @@ def base_for_quote_down(p: int, r: int, x: int, quote: int) -> int:
 
 def base_for_quote_up(p: int, r: int, x: int, quote: int) -> int:
     """Lots to sell for exactly `quote`: Q * X / (Y - Q), Y down; up; 0 when the curve has less."""
-    y = full_mul_div(r * r, p, x * WAD)
+    y = quote_reserve_down(p, r, x)
     return 0 if quote >= y else full_mul_div_up(quote, x, y - quote)
 
 

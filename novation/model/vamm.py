@@ -139,7 +139,7 @@ def _size_for(peg: int, root: int, x: int, quote: int) -> int:
         return curve.base_for_quote_down(peg, root, x, quote)
     size = curve.base_for_quote_up(peg, root, x, -quote)
     if size == 0:
-        raise Refused("VammDepleted", reserve=curve.quote_down(peg, root, x, x + 1), wanted=-quote)
+        raise Refused("VammDepleted", reserve=curve.quote_reserve_down(peg, root, x), wanted=-quote)
     return -size
 
 

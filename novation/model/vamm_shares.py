@@ -162,6 +162,22 @@ class VammShares:
             self._set_curve(x1 - left, _peg_for(mid, x1 - left, x1), m.index)
         self._set_depth(self.params.band)
 
+    def _shrink(self, m: MarketView, held: int, left: int, before: int) -> None:
+        """After an exit: scales to the equity that is left, which a release below 1 lowers too.
+
+        A pool that nobody owns and that holds nothing has no curve.
+        """
+        a = self.clearing.stored(self.account)
+        after = a.capital + a.pnl
+        if self.total == 0 and left == 0:
+            self._clear_curve()
+        elif 0 < after < before:
+            self._rescale(m, held, left, before, after)
+
+    def _clear_curve(self) -> None:
+        self.state = State()
+        self.clearing.set_depth(self.market, 0, sender=self.address)
+
     def _set_depth(self, band: int) -> None:
         depth = curve.push_down(self.state.root, band * PPM_IN_WAD)
         self.clearing.set_depth(self.market, depth, sender=self.address)
@@ -217,19 +233,21 @@ class VammShares:
         self._require_round(m, r.made_at)
         high = self._equities(m, a, held)[1]
         before = a.capital + a.pnl
-        if self.total and (high <= 0 or before <= 0):
+        if before < 0 or (self.total and (high <= 0 or before == 0)):
             raise Refused("VammInsolvent", value=high)
         net = r.amount - full_mul_div_up(r.amount, self.params.lp_fee, PPM)
         minted = full_mul_div(net, self.total + VIRTUAL, high + VIRTUAL) if self.total else net
         if minted == 0:
             raise Refused("VammDepositTooSmall", amount=r.amount, minimum=MIN_DEPOSIT)
+        if minted > MAX_SHARES:
+            raise Refused("AmountOverflow", amount=minted, maximum=MAX_SHARES)
         if self.total == 0 and held == 0:
             self.state = State()
         del self.deposits[account]
         self.shares[self.share_epoch, account] = self.shares_of(account) + minted
         self.total += minted
         self.clearing.transfer(self.escrow, self.account, r.amount, sender=self.address)
-        self._rescale(m, held, held, max(before, 0), before + r.amount)
+        self._rescale(m, held, held, before, before + r.amount)
         return minted
 
     # Withdrawals
@@ -283,9 +301,7 @@ class VammShares:
             )
             amount = min(amount, self.clearing.stored(self.account).capital)
         self.clearing.transfer(self.account, account, amount, sender=self.address)
-        before = capital + pnl
-        if before > amount:
-            self._rescale(m, held, held, before, before - amount)
+        self._shrink(m, held, held, capital + pnl)
         return amount
 
     @atomic
@@ -296,7 +312,6 @@ class VammShares:
         m, held, a = self._pool_now()
         if a.pnl < 0:
             raise Refused("VammInsolvent", value=a.pnl)
-        before = a.capital + a.pnl
         amount = full_mul_div(a.capital, r.amount, everything)
         amount -= full_mul_div_up(amount, self.params.lp_fee, PPM)
         junior = full_mul_div(a.pnl, r.amount, everything)
@@ -306,9 +321,7 @@ class VammShares:
         legs = [Leg(account, size, cash, amount), Leg(self.account, -size, -cash, -amount)]
         legs.sort(key=lambda leg: leg.account)
         self.clearing.clear(self.market, legs, 0, None, sender=self.address)
-        gone = amount + junior
-        if before > gone:
-            self._rescale(m, held, held - size, before, before - gone)
+        self._shrink(m, held, held - size, a.capital + a.pnl)
         return amount, size
 
     @atomic
@@ -332,7 +345,7 @@ class VammShares:
             raise Refused("VammPoolHasValue", value=equity, size=held)
         self.share_epoch += 1
         self.total = 0
-        self.state = State()
+        self._clear_curve()
 
     def _require_fund(self, account: bytes, sender: bytes) -> None:
         if not self.clearing.is_authorised(account, sender, FUND):

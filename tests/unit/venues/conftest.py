@@ -1,4 +1,4 @@
-"""A pool in the model alone, quick enough for thousands of fills; and pools on the chain."""
+"""A pool in the model alone, quick enough for thousands of fills."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +15,6 @@ from novation.model.market import Listing, PerpMarket, RiskParams
 from novation.model.oracle import Price, PriceStatus
 from novation.model.vamm import Fill, Vamm, VammParams
 from novation.units import WAD
-from tests import world as on_chain
 
 HOUR, DAY = 3_600, 86_400
 HEARTBEAT = HOUR + 60
@@ -161,31 +160,12 @@ class Pool:
 
 
 def refusal(call: Callable[..., Any], *values: Any, **options: Any) -> tuple[str, list[Any]]:
-    """The contract's error and its numbers."""
+    """The contract's error and its numbers; names of fields as text."""
     with pytest.raises(ContractError) as caught:
         call(*values, **options)
-    found = caught.value.arguments.values()
-    return caught.value.name, [
-        v.rstrip(b"\0").decode()
-        if isinstance(v, bytes) and v[-1:] == b"\0" and v[:1].isalpha()
-        else v
-        for v in found
-    ]
+    return caught.value.name, [plain(v) for v in caught.value.arguments.values()]
 
 
-@pytest.fixture
-def free_market(world: on_chain.World) -> on_chain.Market:
-    """No fee, classic: a fixed peg. A million of liquidity at 2,000."""
-    pool = {
-        "baseFee": 0,
-        "distanceFee": 0,
-        "ageFee": 0,
-        "feeCap": 0,
-        "returnSpeed": 0,
-        "returnCap": 0,
-        "follow": False,
-        "band": 200_000,
-    }
-    market = world.list_market("2000", pool=pool)
-    world.add_liquidity(market, 1_000_000, "2000")
-    return market
+def plain(value: Any) -> Any:
+    word = value.rstrip(b"\0") if isinstance(value, bytes) else b""
+    return word.decode() if word.isalpha() else value

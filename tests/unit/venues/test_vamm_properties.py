@@ -377,3 +377,61 @@ class TestInflation:
         assert mine >= victim - victim // 10_000
         assert paid + value - mine <= WAD
         assert pool.worth(TRADER) == spent
+
+
+class TestEmptyPool:
+    @pytest.mark.parametrize("gain", [1, 10**6, WAD])
+    def test_last_lp_can_leave_whatever_is_left_over(self, gain: int) -> None:
+        """Without a fee a wei or so of profit stays behind: too little to scale a curve to."""
+        pool = Pool(lp_fee=0)
+        pool.house.accounts[pool.vamm.account].capital += gain
+        pool.house.house.capital_total += gain
+        pool.vault.held += gain
+        pool.leave(LP, pool.vamm.total)
+        paid = pool.vamm.execute_withdrawal(account(LP))
+        assert 10**6 * WAD <= paid <= 10**6 * WAD + gain
+        assert (pool.vamm.total, pool.vamm.curve()) == (0, (0, 0, 0, 0))
+        assert pool.market.depth == 0
+        pool.add(LP_2, WAD)
+        assert pool.vamm.total == WAD
+        assert pool.vamm.curve()[0] == pool.price
+
+    def test_share_epoch_ends_and_debt_keeps_deposits_out(self) -> None:
+        """Nobody buys the debt of those before him; shares of the old epoch are void."""
+        pool = Pool()
+        old = pool.vamm.total
+        with pytest.raises(Refused, match="VammPoolHasValue"):
+            pool.vamm.end_share_epoch()
+        books = pool.house.accounts[pool.vamm.account]
+        pool.house.house.capital_total -= books.capital
+        books.capital, books.pnl = 0, -5 * WAD
+        with pytest.raises(Refused, match="VammInsolvent"):
+            pool.add(LP_2, 100 * WAD)
+        pool.vamm.end_share_epoch()
+        assert (pool.vamm.total, pool.vamm.shares_of(account(LP))) == (0, 0)
+        assert pool.vamm.shares[0, account(LP)] == old
+        with pytest.raises(Refused, match="VammPoolHasValue"):
+            pool.vamm.end_share_epoch()
+        pool.push()
+        with pytest.raises(Refused) as caught:
+            pool.vamm.execute_deposit(account(LP_2))
+        assert (caught.value.name, caught.value.values) == ("VammInsolvent", {"value": -5 * WAD})
+        pool.house.accounts[pool.vamm.account].pnl = 0
+        assert pool.vamm.execute_deposit(account(LP_2)) == 100 * WAD * 999 // 1_000
+
+    def test_release_below_one_for_one_shrinks_the_curve_by_what_it_cost(self) -> None:
+        """RE-1, RE-14: the profit that a cut release forfeits backs no depth."""
+        pool = Pool(lp_fee=0)
+        books = pool.house.accounts[pool.vamm.account]
+        moved = 9 * 10**5 * WAD
+        books.capital -= moved
+        books.pnl += moved
+        pool.house.house.capital_total -= moved
+        pool.house.house.profit_total += moved
+        pool.vault.held -= moved // 2
+        pool.leave(LP, pool.vamm.total * 4 // 10)
+        before, x = pool.equity(), pool.vamm.curve()[2]
+        paid = pool.vamm.execute_withdrawal(account(LP))
+        after = pool.equity()
+        assert after < before - paid
+        assert pool.vamm.curve()[2] == x * after // before
