@@ -6,13 +6,15 @@ import {Fixed} from "./Fixed.sol";
 
 /// @notice Constant product around a peg. Base reserve X (lots), root r = sqrt(k) (lots), peg p (quote per lot), all WAD:
 /// quote reserve = p * k / X, mid = p * k / X^2. Bounds: p < 2^80, r and X < 2^90, so that no product leaves 256 bits
-/// but those taken in 512. Rounding is against the trader and named.
+/// but those taken in 512: what has no other sum or product is unchecked. Rounding is against the trader and named.
 library Curve {
     uint256 internal constant MAX_ROOT = 1 << 90;
 
     /// @notice mid = p * r^2 / X^2, rounded down, WAD quote per lot.
     function mid(uint256 p, uint256 r, uint256 x) internal pure returns (uint256) {
-        return FixedPointMathLib.fullMulDiv(r * r, p, x * x);
+        unchecked {
+            return FixedPointMathLib.fullMulDiv(r * r, p, x * x);
+        }
     }
 
     /// @notice Quote reserve p * k / X, rounded down, WAD quote.
@@ -22,12 +24,16 @@ library Curve {
 
     /// @notice |p * k / x1 - p * k / x0| rounded up, WAD quote.
     function quoteUp(uint256 p, uint256 r, uint256 x0, uint256 x1) internal pure returns (uint256) {
-        return FixedPointMathLib.fullMulDivUp(r * r, p * FixedPointMathLib.dist(x0, x1), x0 * x1 * 1e18);
+        unchecked {
+            return FixedPointMathLib.fullMulDivUp(r * r, p * FixedPointMathLib.dist(x0, x1), x0 * x1 * 1e18);
+        }
     }
 
     /// @notice As `quoteUp`, rounded down.
     function quoteDown(uint256 p, uint256 r, uint256 x0, uint256 x1) internal pure returns (uint256) {
-        return FixedPointMathLib.fullMulDiv(r * r, p * FixedPointMathLib.dist(x0, x1), x0 * x1 * 1e18);
+        unchecked {
+            return FixedPointMathLib.fullMulDiv(r * r, p * FixedPointMathLib.dist(x0, x1), x0 * x1 * 1e18);
+        }
     }
 
     /// @notice Lots bought for exactly `quote`: Q * X / (Y + Q), Y = p * k / X rounded up; rounded down.

@@ -28,25 +28,25 @@ contract VAMM is VammShares, Multicallable {
     {}
 
     /// @inheritdoc IVAMM
-    function trade(AccountId id, int256 size, uint256 limitPrice, uint256 deadline) external returns (Fill memory) {
+    function trade(AccountId id, int256 size, uint256 limitPrice, uint256 deadline) external returns (Fill memory f) {
         (IndexView memory m, int256 held,) = _open(id, deadline);
-        return _fill(id, m, held, size, 0, limitPrice);
+        _fill(f, id, m, held, size, 0, limitPrice);
     }
 
     /// @inheritdoc IVAMM
     function tradeQuote(AccountId id, int256 quote, uint256 limitPrice, uint256 deadline)
         external
-        returns (Fill memory)
+        returns (Fill memory f)
     {
         (IndexView memory m, int256 held,) = _open(id, deadline);
-        return _fill(id, m, held, 0, quote, limitPrice);
+        _fill(f, id, m, held, 0, quote, limitPrice);
     }
 
     /// @inheritdoc IVAMM
-    function close(AccountId id, uint256 limitPrice, uint256 deadline) external returns (Fill memory) {
+    function close(AccountId id, uint256 limitPrice, uint256 deadline) external returns (Fill memory f) {
         (IndexView memory m, int256 held, int256 size) = _open(id, deadline);
         if (size == 0) revert VammNoPosition(id);
-        return _fill(id, m, held, -size, 0, limitPrice);
+        _fill(f, id, m, held, -size, 0, limitPrice);
     }
 
     function _open(AccountId id, uint256 deadline) internal returns (IndexView memory, int256, int256) {
@@ -57,28 +57,34 @@ contract VAMM is VammShares, Multicallable {
         return clearing.accrueFor(market, account, id);
     }
 
-    function _fill(AccountId id, IndexView memory m, int256 held, int256 size, int256 quote, uint256 limitPrice)
-        internal
-        returns (Fill memory f)
-    {
+    /// @dev Plans into `f`, then asks the clearing house to book it.
+    function _fill(
+        Fill memory f,
+        AccountId id,
+        IndexView memory m,
+        int256 held,
+        int256 size,
+        int256 quote,
+        uint256 limitPrice
+    ) internal {
         State memory s = state;
-        f = _plan(s, m, held, size, quote);
+        _plan(f, s, m, held, size, quote);
         _checkLimit(f, limitPrice);
         if (f.peg != _pegAt(s, stored.trading(), m.index)) _setCurve(s.root, f.peg, m.index);
         int256 cash = f.size > 0 ? -int256(f.quote) : int256(f.quote);
-        Leg memory taker = Leg(id, f.size, cash, -int256(f.fee));
-        Leg memory pool = Leg(account, -f.size, -cash, int256(f.fee - f.houseFee));
         Leg[] memory legs = new Leg[](2);
-        (legs[0], legs[1]) = id.key() < account.key() ? (taker, pool) : (pool, taker);
+        uint256 first = id.key() < account.key() ? 0 : 1;
+        (Leg memory taker, Leg memory pool) = (legs[first], legs[1 - first]);
+        (taker.account, taker.size, taker.cash, taker.transfer) = (id, f.size, cash, -int256(f.fee));
+        (pool.account, pool.size, pool.cash, pool.transfer) = (account, -f.size, -cash, int256(f.fee - f.houseFee));
         clearing.clear(market, legs, f.houseFee, f.premium);
         emit Filled(id, f.size, f.quote, f.fee, f.mid);
     }
 
     /// @dev The one plan of a fill, for trades and quotes: exact `size`, or exact `quote` when size is 0.
-    function _plan(State memory s, IndexView memory m, int256 held, int256 size, int256 quote)
+    function _plan(Fill memory f, State memory s, IndexView memory m, int256 held, int256 size, int256 quote)
         internal
         view
-        returns (Fill memory f)
     {
         if (s.root == 0) revert VammNoLiquidity();
         uint256 p = stored.trading();
@@ -132,14 +138,14 @@ contract VAMM is VammShares, Multicallable {
     }
 
     /// @inheritdoc IVAMM
-    function quoteTrade(int256 size) external view returns (Fill memory) {
+    function quoteTrade(int256 size) external view returns (Fill memory f) {
         if (size == 0) revert VammSizeOutOfRange(0);
-        return _plan(state, _peek(), clearing.sizeOf(account, market), size, 0);
+        _plan(f, state, _peek(), clearing.sizeOf(account, market), size, 0);
     }
 
     /// @inheritdoc IVAMM
-    function quoteTradeQuote(int256 quote) external view returns (Fill memory) {
-        return _plan(state, _peek(), clearing.sizeOf(account, market), 0, quote);
+    function quoteTradeQuote(int256 quote) external view returns (Fill memory f) {
+        _plan(f, state, _peek(), clearing.sizeOf(account, market), 0, quote);
     }
 
     /// @inheritdoc IVAMM
