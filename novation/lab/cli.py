@@ -1,5 +1,6 @@
 """`novation lab`: simulations of the venue on a throw-away chain."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -7,12 +8,13 @@ from typing import Annotated
 import typer
 
 from novation.lab.demo import Demo, DemoSettings
-from novation.lab.errors import DownloadError, LabError, PriceFileError
+from novation.lab.errors import DownloadError, LabError, PriceFileError, SettingsError
 from novation.lab.feed import FeedRule
 from novation.lab.prices import load_prices
 from novation.lab.report import write_report
 from novation.units import UnitError, read_ppm
 
+BAD_INPUT = (PriceFileError, DownloadError, SettingsError, UnitError)
 FINEST = 60  # seconds: what the oracle watches the path at
 
 app = typer.Typer(no_args_is_help=True, help="Simulate the venue on a throw-away chain.")
@@ -56,17 +58,25 @@ def demo(
 ) -> None:
     """Trade the whole venue along a price path and write a report."""
     try:
+        check_folder(out)
         rule = FeedRule(read_ppm(deviation), heartbeat, latency)
         path = load_prices(prices, min(step or FINEST, FINEST), seed)
         settings = DemoSettings(traders, seed, block_time, step, rule)
         recording = Demo(path, settings).run()
         report, summary = write_report(recording, out)
-    except (PriceFileError, DownloadError, UnitError) as error:
+    except BAD_INPUT as error:
         fail(str(error), 2)
     except LabError as error:
         fail(str(error), 1)
     typer.echo(f"{len(recording.rows)} blocks, identity intact in each")
     typer.echo(f"{report}\n{summary}")
+
+
+def check_folder(out: Path) -> None:
+    """Better now than after the run."""
+    there = next(p for p in (out, *out.absolute().parents) if p.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        raise SettingsError(f"{out}: {there} is no folder that can be written to")
 
 
 def fail(message: str, code: int) -> None:

@@ -12,10 +12,11 @@ from novation import artifacts
 from novation.chain.contract import call_to
 from novation.lab.anvil import Anvil, AnvilSettings
 from novation.lab.blocks import Block, Transaction
-from novation.lab.crowd import Crowd, draw_crowd
-from novation.lab.errors import ConservationError, LabError
+from novation.lab.crowd import Crowd
+from novation.lab.errors import ConservationError, SettingsError
 from novation.lab.feed import FeedRule, rounds_of, to_answer
 from novation.lab.mirror import Books
+from novation.lab.people import draw_crowd
 from novation.lab.prices import PricePath
 from novation.lab.progress import Steps
 from novation.lab.recording import BlockRow, Recording, Scenario
@@ -42,11 +43,11 @@ class DemoSettings:
 
     def __post_init__(self) -> None:
         if self.traders < 10:
-            raise LabError("a market needs at least 10 traders")
+            raise SettingsError("a market needs at least 10 traders")
         if self.block_time < 1:
-            raise LabError("the block time is at least one second")
+            raise SettingsError("the block time is at least one second")
         if self.step is not None and self.step < self.block_time:
-            raise LabError(f"a step of {self.step} s is less than the block time")
+            raise SettingsError(f"a step of {self.step} s is less than the block time")
 
     def step_of(self, path: PricePath) -> int:
         """Seconds of the path per block: whole block times, so that a run has some 1,200 blocks."""

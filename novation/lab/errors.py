@@ -18,6 +18,10 @@ class PriceFileError(LabError):
         self.reason = reason
 
 
+class SettingsError(LabError):
+    """The run that was asked for cannot be made."""
+
+
 class DownloadError(LabError):
     """Candles could not be had from an exchange."""
 

@@ -4,17 +4,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from novation.deploy import spec as specs
 from novation.lab.blocks import Block, Blocks, Transaction
-from novation.lab.crowd import Person
 from novation.lab.errors import LabError
 from novation.lab.feed import Feed, Round, to_answer
 from novation.lab.mirror import Mirror
+from novation.lab.people import Person
 from novation.lab.pool import Pool
 from novation.lab.prices import PricePath
 from novation.lab.rpc import Rpc
 from novation.lab.traders import Kind
-from novation.lab.venue import FUND, NEVER, SPEC, Venue, find_market, local_spec, put_up
+from novation.lab.venue import FUND, NEVER, Venue, local_spec, put_up
 from novation.units import wad_to_tokens_down
 
 BEFORE = 3_600
@@ -37,8 +36,7 @@ class Stage:
     def build(cls, rpc: Rpc, url: str, path: PricePath) -> "Stage":
         """Deploys, a second per block so that every run is the same; then mines by hand."""
         rpc.call("anvil_setBlockTimestampInterval", 1)
-        market = find_market(path.label, specs.read(SPEC))
-        venue = put_up(url, local_spec(market, path.prices[0]), market)
+        venue = put_up(url, *local_spec(path))
         rpc.call("anvil_removeBlockTimestampInterval")
         rpc.call("evm_setAutomine", False)
         mirror = Mirror(venue.clearing, venue.perp, venue.market)

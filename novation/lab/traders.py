@@ -226,46 +226,6 @@ def limit_of(seen: Seen, size: int, slippage: int) -> int:
     return seen.mid * (PPM + worst if size > 0 else PPM - worst) // PPM
 
 
-# Liquidity providers
-
-
-class LpStep(Enum):
-    ASK = "LP request withdrawal"
-    TAKE = "LP withdraw"
-    DEPOSIT = "LP request deposit"
-    MINT = "LP deposit"
-    LAPSE = "LP lapse"
-
-
-@dataclass(frozen=True)
-class LpSeen:
-    """`value` of the shares and what was paid for them, WAD quote; what requests are open.
-
-    `ready` says that an open request can be executed now, `late` that it cannot any more.
-    """
-
-    value: int
-    paid: int
-    capital: int
-    depositing: bool
-    withdrawing: bool
-    ready: bool
-    late: bool = False
-
-
-def provide(traits: Traits, seen: LpSeen, draw: np.random.Generator) -> LpStep | None:
-    """Stays; asks for his money after a loss of `appetite`, or for no reason; may come back."""
-    if seen.depositing or seen.withdrawing:
-        if seen.late:
-            return LpStep.LAPSE
-        step = LpStep.MINT if seen.depositing else LpStep.TAKE
-        return step if seen.ready else None
-    if seen.value > 0:
-        hurt = (seen.paid - seen.value) * WAD >= seen.paid * traits.appetite
-        return LpStep.ASK if hurt or draw.random() < 0.02 else None
-    return LpStep.DEPOSIT if seen.capital >= 1000 * WAD and draw.random() < 0.05 else None
-
-
 def draw_traits(kind: Kind, draw: np.random.Generator) -> Traits:
     """A trader of that kind, unlike the next."""
     leverage = int(draw.integers(1_000_000, 4_000_000))

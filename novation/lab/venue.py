@@ -3,7 +3,6 @@
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,10 +16,12 @@ from novation.deploy.manifest import Manifest
 from novation.deploy.run import DEPLOYMENTS, deploy, prepare
 from novation.deploy.spec import Spec
 from novation.lab.blocks import Transaction
-from novation.lab.feed import DECIMALS, Feed
+from novation.lab.errors import SettingsError
+from novation.lab.feed import DECIMALS, Feed, to_answer
+from novation.lab.prices import PricePath
 from novation.lab.rpc import Rpc
 from novation.model.market_types import MarketState, MarketView
-from novation.units import WAD, show_tokens
+from novation.units import WAD, show_tokens, show_wad
 
 SPEC = DEPLOYMENTS / "specs" / "local.yaml"
 NEVER = 2**256 - 1
@@ -184,13 +185,23 @@ def account_id(owner: str, sub: int = 0) -> bytes:
     return bytes.fromhex(owner[2:]) + sub.to_bytes(12, "big")
 
 
-def local_spec(market: int, price: Decimal) -> Spec:
-    """The spec of local networks, its feed's first answer being the path's first price."""
+def local_spec(path: PricePath) -> tuple[Spec, int]:
+    """The spec of local networks, its feed beginning at the path's first price; the market."""
     spec = specs.read(SPEC)
-    name = spec.oracles[spec.markets[market].oracle].feed
-    answer = show_tokens(int(price.scaleb(DECIMALS)), DECIMALS)
+    market = find_market(path.label, spec)
+    oracle = spec.oracles[spec.markets[market].oracle]
+    low, high = (int(end(path.prices).scaleb(18)) for end in (min, max))
+    if low <= oracle.minimum or high >= oracle.maximum:
+        bounds = f"{show_wad(oracle.minimum)} and {show_wad(oracle.maximum)}"
+        name = spec.markets[market].name
+        reason = (
+            f"its prices are not all between {bounds}, the bounds of the {name} market's oracle"
+        )
+        raise SettingsError(f"{path.label}: {reason}")
+    name = oracle.feed
+    answer = show_tokens(to_answer(path.prices[0]), DECIMALS)
     feed = spec.feeds[name].model_copy(update={"answer": answer})
-    return spec.model_copy(update={"feeds": {**spec.feeds, name: feed}})
+    return spec.model_copy(update={"feeds": {**spec.feeds, name: feed}}), market
 
 
 def find_market(label: str, spec: Spec) -> int:

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from novation.cli import app
 from novation.lab import mirror as mirrors
 from novation.lab.demo import Demo, DemoSettings
-from novation.lab.errors import LabError
+from novation.lab.errors import SettingsError
 from novation.lab.prices import load_prices
 from novation.lab.recording import summary
 
@@ -91,11 +91,24 @@ def test_bad_prices_end_the_demo_before_it_begins(prices, tmp_path):
     assert not out.exists()
 
 
+def test_prices_that_the_oracle_would_refuse_end_the_demo_before_it_begins(prices, tmp_path):
+    prices.write_text("\n".join([CANDLES[0], "1583971200,2,2,1,1,1", "1583974800,1,1,0.5,1,1"]))
+    done = run("--prices", prices, "--out", tmp_path / "out")
+    assert done.exit_code == 2
+    assert "not all between" in done.output
+
+
+def test_folder_that_cannot_be_is_refused_before_the_run(prices):
+    done = run("--prices", prices, "--out", prices / "out")
+    assert done.exit_code == 2
+    assert "no folder" in done.output
+
+
 @pytest.mark.parametrize(
     "settings", [{"traders": 5}, {"step": 5, "block_time": 12}, {"block_time": 0}]
 )
 def test_settings_that_make_no_market_are_refused(settings):
-    with pytest.raises(LabError):
+    with pytest.raises(SettingsError):
         DemoSettings(**settings)
 
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from novation.lab.crowd import LP_SHARE_PPM, draw_crowd, name_of
+from novation.lab.crowd import name_of
+from novation.lab.people import LP_SHARE_PPM, draw_crowd
 from novation.lab.traders import Kind, Trade
 from novation.units import PPM
 

@@ -8,8 +8,6 @@ import pytest
 from novation.lab.traders import (
     Close,
     Kind,
-    LpSeen,
-    LpStep,
     Seen,
     Trade,
     Traits,
@@ -20,7 +18,6 @@ from novation.lab.traders import (
     follow_trend,
     full_size,
     leave,
-    provide,
     stop_loss,
     trade_noise,
 )
@@ -179,25 +176,6 @@ def test_premium_counts_as_a_cost_on_the_crowded_side_only():
 
 def test_nobody_grows_a_position_without_free_collateral():
     assert follow_trend(TRAITS, 0.05, replace(CALM, free=0)) is None
-
-
-STAYS = LpSeen(1000 * WAD, 1000 * WAD, 0, False, False, False)
-
-
-def test_lp_asks_for_his_money_after_the_loss_he_bears():
-    draw = np.random.default_rng(1)
-    traits = replace(TRAITS, appetite=WAD // 10)
-    assert provide(traits, replace(STAYS, value=899 * WAD), draw) is LpStep.ASK
-    assert provide(traits, replace(STAYS, value=950 * WAD), np.random.default_rng(1)) is None
-
-
-def test_lp_takes_his_money_when_it_is_ready_and_not_before():
-    draw = np.random.default_rng(1)
-    waiting = replace(STAYS, withdrawing=True)
-    assert provide(TRAITS, waiting, draw) is None
-    assert provide(TRAITS, replace(waiting, ready=True), draw) is LpStep.TAKE
-    entering = replace(STAYS, value=0, depositing=True, ready=True)
-    assert provide(TRAITS, entering, draw) is LpStep.MINT
 
 
 @pytest.mark.parametrize("kind", list(Kind))
