@@ -27,14 +27,13 @@ library Accrual {
     struct Terms {
         uint256 strictWindow;
         uint256 premiumWindow;
-        uint256 shortWindow;
         int256 fullPremium;
         int256 cap;
         int256 velocity;
         uint256 depth;
     }
 
-    /// @notice Lets `dt` live seconds pass: funding moves the side indices, then the averages advance.
+    /// @notice Lets `dt` live seconds pass: their funding, then the premium's and the strict average advance.
     /// @return g Funding of the interval, WAD quote per lot; positive when longs pay.
     function elapse(MarketWords memory s, Terms memory c, uint256 dt) internal pure returns (int256 g) {
         int256 w = Decay.weight(dt, c.premiumWindow);
@@ -43,7 +42,6 @@ library Accrual {
         }
         s.premiumAverage = Decay.toward(s.premiumAverage, s.premium, w);
         s.strict = uint256(Decay.toward(int256(s.strict), int256(s.index), Decay.weight(dt, c.strictWindow)));
-        s.short = uint256(Decay.toward(int256(s.short), int256(s.index), Decay.weight(dt, c.shortWindow)));
     }
 
     /// @dev Area under the funding rate before its cap, WAD seconds a day. @param w Weight of the old premium average.
@@ -84,6 +82,12 @@ library Accrual {
         }
     }
 
+    /// @notice Lets the short average follow `s.index` for `dt` seconds.
+    function follow(MarketWords memory s, uint256 dt, uint256 shortWindow) internal pure {
+        if (dt == 0) return;
+        s.short = uint256(Decay.toward(int256(s.short), int256(s.index), Decay.weight(dt, shortWindow)));
+    }
+
     /// @notice Takes a new round's squared return per second into the variance; saturates at uint32.
     function observe(MarketWords memory s, int256 dP, uint256 seconds_) internal pure {
         uint256 r = dP.abs() * 1e18 / s.index;
@@ -98,6 +102,7 @@ library Accrual {
         uint256 d = index > short ? index - short : short - index;
         if (d * 1e18 <= threshold * short) return 0;
         uint256 end = index * threshold / (index > short ? 1e18 + threshold : 1e18 - threshold);
+        if (end == 0) end = 1;
         uint256 ln = uint256(FixedPointMathLib.lnWad(int256(d * 1e18 / end)));
         return Fixed.divUp(ln * tau, 1e18);
     }

@@ -210,6 +210,9 @@ contract PerpMarket is IPerpMarket, AccessManaged {
             int256 g = dt > 0 ? Accrual.elapse(s, _terms(w), dt) : int256(0);
             int256 dP = live ? int256(price.value) - int256(s.index) : int256(0);
             Accrual.move(s, dP, g);
+            // A new price has stood since its round, whoever brings it in and whenever.
+            uint256 stood = dP != 0 && price.updatedAt > s.accruedAt ? block.timestamp - price.updatedAt : 0;
+            Accrual.follow(s, dt - stood, SHORT_WINDOW);
             uint256 elapsed = block.timestamp - s.accruedAt;
             s.interruption = s.interruption > elapsed ? s.interruption - elapsed : 0;
             s.accruedAt = block.timestamp;
@@ -220,7 +223,8 @@ contract PerpMarket is IPerpMarket, AccessManaged {
                 }
                 if (dP != 0) {
                     s.index = price.value;
-                    _interrupt(s, w.risk);
+                    _interrupt(s, w.risk, stood);
+                    Accrual.follow(s, stood, SHORT_WINDOW);
                 }
             }
             _pack(w, s);
@@ -232,7 +236,6 @@ contract PerpMarket is IPerpMarket, AccessManaged {
         return Accrual.Terms({
             strictWindow: STRICT_WINDOW,
             premiumWindow: PREMIUM_WINDOW,
-            shortWindow: SHORT_WINDOW,
             fullPremium: FULL_PREMIUM,
             cap: w.fundingCap(),
             velocity: w.velocityRate(),
@@ -252,10 +255,12 @@ contract PerpMarket is IPerpMarket, AccessManaged {
     }
 
     /// @dev Shuts fills while |index / short - 1| > mmr / 2 and INTERRUPTION seconds after.
-    function _interrupt(MarketWords memory s, uint256 riskWord) internal view {
+    /// @param stood Seconds since the round of the new index: that part is over, even if nobody could touch the market.
+    function _interrupt(MarketWords memory s, uint256 riskWord, uint256 stood) internal view {
         uint256 gap = Accrual.gapSeconds(s.index, s.short, _mmr(riskWord) / 2, SHORT_WINDOW);
         if (gap == 0) return;
-        uint256 until = Fixed.min(gap + INTERRUPTION, type(uint16).max);
+        uint256 until = gap + INTERRUPTION;
+        until = until > stood ? Fixed.min(until - stood, type(uint16).max) : 0;
         if (until > s.interruption) s.interruption = until;
     }
 
@@ -356,6 +361,8 @@ contract PerpMarket is IPerpMarket, AccessManaged {
     function _setParams(RiskParams memory p) internal {
         RiskBounds.check(p);
         MarketRisk memory r = risk;
+        // It divides the maintenance margin of large positions and does not ramp: it may only rise.
+        if (p.sizeScale < r.sizeScale) revert RiskBounds.RiskOutOfBounds("sizeScale", p.sizeScale, r.sizeScale);
         r.mmrFrom = uint24(Fixed.divUp(_mmr(risk.word()), 1e12));
         (r.mmrTo, r.rampStart, r.rampSeconds) = (p.mmr, uint32(block.timestamp), p.rampSeconds);
         (r.imr, r.profitWeight, r.velocity) = (p.imr, p.profitWeight, p.velocity);

@@ -25,7 +25,6 @@ class Terms:
 
     strict_window: int
     premium_window: int
-    short_window: int
     full_premium: int
     cap: int
     velocity: int
@@ -56,8 +55,13 @@ def elapse(s: MarketWords, c: Terms, dt: int) -> int:
 
     s.premium_average = toward(s.premium_average, s.premium, w)
     s.strict = toward(s.strict, s.index, weight(dt, c.strict_window))
-    s.short = toward(s.short, s.index, weight(dt, c.short_window))
     return g
+
+
+def follow(s: MarketWords, dt: int, short_window: int) -> None:
+    """Lets the short average follow the index for `dt` seconds."""
+    if dt:
+        s.short = toward(s.short, s.index, weight(dt, short_window))
 
 
 def _velocity(s: MarketWords, c: Terms, premium: int, dt: int) -> int:
@@ -96,4 +100,4 @@ def gap_seconds(index: int, short: int, threshold: int, tau: int) -> int:
     if d * WAD <= threshold * short:
         return 0
     end = index * threshold // (WAD + threshold if index > short else WAD - threshold)
-    return div_up(ln_wad(d * WAD // end) * tau, WAD)
+    return div_up(ln_wad(d * WAD // max(end, 1)) * tau, WAD)

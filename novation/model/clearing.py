@@ -70,6 +70,8 @@ class ClearingHouse(Ledger):
 
     @atomic
     def set_depth(self, market: int, depth: int, sender: bytes) -> None:
+        if sender not in self.venues and self.stored(sender + bytes(12)).venue:
+            return  # stopped: no say any more, but its LPs leave through here
         self._require_venue(market, sender)
         self.market(market).set_depth(depth)
 
@@ -384,15 +386,31 @@ class ClearingHouse(Ledger):
         if allowed:
             self.venues[venue] = market
         else:
-            self.venues.pop(venue, None)
+            self._stop(venue)
         for sub in (0, 1):
             account = venue + sub.to_bytes(12, "big")
             a = self.stored(account)
             if a.venue:
                 continue
-            if a.bitmap:
+            if a.bitmap & MARKETS_MASK:
                 raise Refused("ClearingVenueAccount", account=account)
             self.accounts[account] = replace(a, bitmap=VENUE_BIT)
+
+    @atomic
+    def stop_venue(self, venue: bytes) -> None:
+        if venue not in self.venues:
+            raise Refused("ClearingNotVenue", caller=venue, market=ANY_MARKET)
+        self._stop(venue)
+
+    def _stop(self, venue: bytes) -> None:
+        """The premium and the depth of a venue that fills no more end with it."""
+        market = self.venues.pop(venue, ANY_MARKET)
+        if market == ANY_MARKET:
+            return
+        perp = self.market(market)
+        m = perp.accrue()
+        perp.set_depth(0)
+        perp.book(m.open_interest, m.units[0], m.units[1], 0)
 
     def size_of(self, account: bytes, market: int) -> int:
         return self.size(account, market, self.market(market).peek())

@@ -153,6 +153,9 @@ class PerpMarket:
         g = accrual.elapse(s, self._terms(), dt) if dt > 0 else 0
         dp = price.value - s.index if live else 0
         accrual.move(s, dp, g)
+        # A new price has stood since its round, whoever brings it in and whenever.
+        stood = now - price.updated_at if dp and price.updated_at > s.accrued_at else 0
+        accrual.follow(s, dt - stood, self.listing.short_window)
         s.interruption = max(s.interruption - (now - s.accrued_at), 0)
         s.accrued_at = now
         if not live:
@@ -162,7 +165,8 @@ class PerpMarket:
             s.valid_until = price.valid_until
         if dp:
             s.index = price.value
-            self._interrupt(s)
+            self._interrupt(s, stood)
+            accrual.follow(s, stood, self.listing.short_window)
 
     def _live_seconds(self, s: MarketWords, price: Price, live: bool) -> int:
         """Seconds since the last accrual in which the feed was alive."""
@@ -173,17 +177,20 @@ class PerpMarket:
             dt += now - max(price.updated_at, s.accrued_at)
         return dt
 
-    def _interrupt(self, s: MarketWords) -> None:
-        """Shuts fills while |index / short - 1| > mmr / 2, and `interruption` seconds after."""
+    def _interrupt(self, s: MarketWords, stood: int) -> None:
+        """Shuts fills while |index / short - 1| > mmr / 2, and `interruption` seconds after.
+
+        `stood`: seconds since the round of the new index; that part is over.
+        """
         gap = accrual.gap_seconds(s.index, s.short, self.mmr // 2, self.listing.short_window)
         if gap:
-            s.interruption = max(s.interruption, min(gap + self.listing.interruption, MAX_U16))
+            until = max(gap + self.listing.interruption - stood, 0)
+            s.interruption = max(s.interruption, min(until, MAX_U16))
 
     def _terms(self) -> Terms:
         return Terms(
             strict_window=self.listing.strict_window,
             premium_window=self.listing.premium_window,
-            short_window=self.listing.short_window,
             full_premium=self.listing.full_premium,
             cap=self.params.funding_cap * PPM_IN_WAD,
             velocity=self.params.velocity * PPM_IN_WAD,
@@ -251,6 +258,7 @@ class PerpMarket:
     def set_params(self, params: RiskParams) -> None:
         """Accrues, then sets all; a rise of the maintenance rate ramps from where it stands."""
         risk_bounds.check(params)
+        risk_bounds.check_change(self.params, params)
         self.accrue()
         self._set_params(params)
 

@@ -12,6 +12,7 @@ MAX_FUNDING_CAP = 50_000
 MAX_VELOCITY = 50_000
 MAX_INTEREST_RATE = 1_000_000
 MIN_SIZE_SCALE = 10_000
+MAX_OPEN_INTEREST = 1 << 79
 
 
 def check(p: RiskParams) -> None:
@@ -36,6 +37,8 @@ def check(p: RiskParams) -> None:
         raise _refused("sizeScale", p.size_scale, MIN_SIZE_SCALE)
     if p.min_notional == 0:
         raise _refused("minNotional", 0, 1)
+    if p.open_interest_cap > MAX_OPEN_INTEREST:
+        raise _refused("openInterestCap", p.open_interest_cap, MAX_OPEN_INTEREST)
 
 
 def ramp(start_rate: int, end_rate: int, start: int, duration: int, time: int) -> int:
@@ -44,6 +47,12 @@ def ramp(start_rate: int, end_rate: int, start: int, duration: int, time: int) -
         return end_rate * PPM_IN_WAD
     rise = (end_rate - start_rate) * PPM_IN_WAD * (time - start)
     return start_rate * PPM_IN_WAD + div_up(rise, duration)
+
+
+def check_change(before: RiskParams, after: RiskParams) -> None:
+    """What divides the maintenance margin of large positions does not ramp: it may only rise."""
+    if after.size_scale < before.size_scale:
+        raise _refused("sizeScale", after.size_scale, before.size_scale)
 
 
 def _refused(field: str, value: int, bound: int) -> Refused:

@@ -294,11 +294,11 @@ class VammShares:
             raise Refused("VammInsolvent", value=low)
         amount = full_mul_div(r.amount, low + VIRTUAL, everything + VIRTUAL)
         amount -= full_mul_div_up(amount, self.params.lp_fee, PPM)
-        if amount > capital:
-            missing = full_mul_div_up(amount - capital, WAD, self.clearing.release_ratio() or 1)
-            self.clearing.release(
-                self.account, min(missing, pnl), [], r.min_ratio, sender=self.address
-            )
+        if pnl > 0:
+            part = pnl
+            if self.clearing.release_ratio() < WAD:
+                part = full_mul_div(part, r.amount, everything)
+            self.clearing.release(self.account, part, [], r.min_ratio, sender=self.address)
             amount = min(amount, self.clearing.stored(self.account).capital)
         self.clearing.transfer(self.account, account, amount, sender=self.address)
         self._shrink(m, held, held, capital + pnl)

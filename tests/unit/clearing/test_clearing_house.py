@@ -497,6 +497,19 @@ def test_clearing_interruption_shuts_fills_and_release_and_opens_again(
     cross(world, venue, loser, winner, WAD, 2_200 * WAD)
 
 
+def test_interruption_ends_without_anybody_touching_the_market(
+    world: World, venue: str, pair: tuple[str, str]
+) -> None:
+    """Fills that are refused move nothing, so the time since the round counts by itself."""
+    cross(world, venue, *pair, 10 * WAD, 2_000 * WAD)
+    world.push(world.markets[0].feed, "2200")
+    with refused("ClearingInterrupted"):
+        cross(world, venue, pair[1], pair[0], WAD, 2_200 * WAD)
+    world.chain.mine_at(world.view(world.markets[0]).interruptedUntil)
+    world.deposit(pair[1], 1_000)
+    cross(world, venue, pair[1], pair[0], WAD, 2_200 * WAD)
+
+
 # Rights
 
 

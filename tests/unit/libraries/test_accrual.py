@@ -50,7 +50,6 @@ def terms(rng: random.Random) -> Terms:
     return Terms(
         strict_window=rng.randint(60, DAY),
         premium_window=rng.randint(60, DAY),
-        short_window=rng.randint(60, DAY),
         full_premium=rng.randint(WAD // 1_000, WAD),
         cap=rng.randint(0, 50_000) * 10**12,
         velocity=rng.choice((0, rng.randint(0, 50_000) * 10**12)),

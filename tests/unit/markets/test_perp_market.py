@@ -135,7 +135,9 @@ class TestParams:
             ({"velocity": 50_001}, "velocity", 50_001, 50_000),
             ({"interest_rate": 1_000_001}, "interestRate", 1_000_001, 1_000_000),
             ({"size_scale": 9_999}, "sizeScale", 9_999, 10_000),
+            ({"size_scale": 9_999_999}, "sizeScale", 9_999_999, 10_000_000),
             ({"min_notional": 0}, "minNotional", 0, 1),
+            ({"open_interest_cap": 2**79 + 1}, "openInterestCap", 2**79 + 1, 2**79),
         ],
     )
     def test_parameter_outside_a_bound_is_refused(
@@ -158,7 +160,8 @@ class TestParams:
             funding_cap=50_000,
             velocity=50_000,
             interest_rate=1_000_000,
-            size_scale=10_000,
+            size_scale=2**56 - 1,
+            open_interest_cap=2**79,
             min_notional=1,
         )
         assert not market.refusals
@@ -484,6 +487,18 @@ class TestInterruption:
         assert market.accrue(1).interrupted_until == market.clock.now, "open at that second"
         s = market.words
         assert abs(s.index - s.short) * WAD <= view.mmr // 2 * s.short
+
+    @pytest.mark.parametrize("late", [1, 60, 400, 2_000])
+    def test_jump_nobody_touched_opens_at_the_same_second(self, market: Pair, late: int) -> None:
+        """Fills that are refused move nothing; the market must not stay shut because of it."""
+        market.push(2_400 * 10**8, 30)
+        gap = accrual.gap_seconds(2_400 * WAD, P, market.model.mmr // 2, LISTING.short_window)
+        until = market.clock.now + gap + LISTING.interruption
+        first = market.accrue(late)
+        assert first.interrupted_until == max(until, market.clock.now)
+        d = 400 * WAD
+        short = 2_400 * WAD - d * accrual.weight(late, LISTING.short_window) // WAD
+        assert abs(market.words.short - short) <= 2, "the average follows since the round"
 
     def test_second_jump_never_shortens(self, market: Pair) -> None:
         market.push(3_000 * 10**8, 30)

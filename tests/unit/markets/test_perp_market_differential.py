@@ -54,7 +54,7 @@ def any_risk(rng: random.Random) -> dict[str, int]:
         "funding_cap": rng.randint(0, 50_000),
         "velocity": rng.choice((0, rng.randint(0, 50_000))),
         "interest_rate": rng.randint(0, 1_000_000),
-        "size_scale": rng.randint(10_000, 10**9),
+        "size_scale": rng.choice((10_000, 10**9, 10**9)),
         "min_notional": rng.randint(1, 65_535),
         "account_cap": rng.randint(0, 10**9),
         "open_interest_cap": rng.randint(0, 10**23),
