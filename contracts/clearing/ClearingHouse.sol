@@ -86,7 +86,9 @@ contract ClearingHouse is Clearing, AccessManaged, Multicallable {
 
     /// @inheritdoc IClearingHouse
     function setDepth(uint256 market, uint256 depth) external locked {
-        _requireVenue(market).setDepth(depth);
+        // A venue that was stopped has no say any more, but its LPs leave through here.
+        bool stopped = venues[msg.sender].marketPlusOne == 0 && _isVenues(AccountIds.from(msg.sender, 0));
+        if (!stopped) _requireVenue(market).setDepth(depth);
     }
 
     /// @inheritdoc IClearingHouse
@@ -269,13 +271,14 @@ contract ClearingHouse is Clearing, AccessManaged, Multicallable {
     function setVenue(address venue, uint256 market, bool allowed) external restricted locked {
         IPerpMarket contract_ = market == ANY_MARKET ? IPerpMarket(address(0)) : _market(market);
         if (allowed) venues[venue] = Venue(contract_, uint96(market + 1));
-        else delete venues[venue];
+        else _stop(venue);
         for (uint96 sub; sub < 2; ++sub) {
             AccountId id = AccountIds.from(venue, sub);
+            if (_isVenues(id)) continue;
             uint256 word = accounts[id];
-            uint256 marked = word | Words.VENUE_BIT << 192;
-            if (marked == word) continue;
-            if (word >> 192 != 0) revert ClearingVenueAccount(id);
+            if (word >> 192 & Words.MARKETS_MASK != 0) revert ClearingVenueAccount(id);
+            // Other collateral that somebody put there does not count: anyone could stop a listing with it.
+            uint256 marked = uint192(word) | Words.VENUE_BIT << 192;
             accounts[id] = marked;
             emit AccountSet(id, marked);
         }
@@ -286,8 +289,23 @@ contract ClearingHouse is Clearing, AccessManaged, Multicallable {
     function stopVenue(address venue) external restricted locked {
         uint256 was = venues[venue].marketPlusOne;
         if (was == 0) revert ClearingNotVenue(venue, ANY_MARKET);
-        delete venues[venue];
+        _stop(venue);
         emit VenueSet(venue, was - 1, false);
+    }
+
+    /// @dev The mid of a venue that fills no more must not go on to tax a side: its premium and depth end with it.
+    function _stop(address venue) internal {
+        IPerpMarket contract_ = venues[venue].contract_;
+        delete venues[venue];
+        if (address(contract_) == address(0)) return;
+        MarketView memory m;
+        contract_.accrue().unpackInto(m);
+        contract_.setDepth(0);
+        contract_.book(m.openInterest, m.units[0], m.units[1], 0);
+    }
+
+    function _isVenues(AccountId id) internal view returns (bool) {
+        return accounts[id] >> 192 & Words.VENUE_BIT != 0;
     }
 
     // Views

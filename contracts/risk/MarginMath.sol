@@ -8,7 +8,7 @@ import {MarketView} from "../types/Market.sol";
 /// @notice Margin of linear positions. P index, S strict price, N notional, all WAD; every rounding is against the account.
 /// maintenance = N(P) * mmr * f, initial = N(S) * imr * (f + c * O / depth), f = 1 + N / sizeScale; each rate at most 1.
 /// Fields bound every sum and product below (prices, sizes 80 bits; rates 60; sums of an account far below 2^250), so
-/// the arithmetic is unchecked but for the products of `Fixed`.
+/// the arithmetic is unchecked but for the products of `Fixed` and for equity: a venue's cash is any number of 256 bits.
 /// S is, for a long, the lower of index and strict average but at least P * (1 - imr); for a short the mirror image.
 library MarginMath {
     using Fixed for int256;
@@ -110,17 +110,13 @@ library MarginMath {
 
     /// @notice See Health.equity.
     function equity(Account memory a, Sums memory s, uint256 collateral) internal pure returns (int256) {
-        unchecked {
-            return int256(a.capital + collateral) + a.pnl + s.deadLoss;
-        }
+        return int256(a.capital + collateral) + a.pnl + s.deadLoss;
     }
 
     /// @notice See Health.initialEquity.
     function initialEquity(Account memory a, Sums memory s, uint256 collateral) internal pure returns (int256) {
-        unchecked {
-            int256 base = int256(a.capital + collateral) + s.strictLoss;
-            return base + (a.pnl > 0 ? a.pnl.mulWadFloor(int256(s.profitWeight)) : a.pnl);
-        }
+        int256 base = int256(a.capital + collateral) + s.strictLoss;
+        return base + (a.pnl > 0 ? a.pnl.mulWadFloor(int256(s.profitWeight)) : a.pnl);
     }
 
     /// @notice Whether risk only fell: E - M and E / M no worse (or M gone) and E not negative.

@@ -12,6 +12,8 @@ library RiskBounds {
     uint256 internal constant MAX_VELOCITY = 50_000; // (5 % a day per hour of full skew)
     uint256 internal constant MAX_INTEREST_RATE = 1_000_000; // (doubles where open interest equals depth)
     uint256 internal constant MIN_SIZE_SCALE = 10_000;
+    /// @notice A side's units may not pass this either: then it would begin a new epoch at every fill.
+    uint256 internal constant MAX_OPEN_INTEREST = 1 << 79;
 
     /// @notice Thrown when a parameter is outside its bounds; `field` is its name.
     error RiskOutOfBounds(bytes32 field, uint256 value, uint256 bound);
@@ -32,6 +34,9 @@ library RiskBounds {
         }
         if (p.sizeScale < MIN_SIZE_SCALE) revert RiskOutOfBounds("sizeScale", p.sizeScale, MIN_SIZE_SCALE);
         if (p.minNotional == 0) revert RiskOutOfBounds("minNotional", 0, 1);
+        if (p.openInterestCap > MAX_OPEN_INTEREST) {
+            revert RiskOutOfBounds("openInterestCap", p.openInterestCap, MAX_OPEN_INTEREST);
+        }
     }
 
     /// @notice The maintenance rate at `time`, ppm scaled to WAD, on the straight line from `from` to `to`; rounded up.

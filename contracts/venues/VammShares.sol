@@ -259,10 +259,12 @@ abstract contract VammShares is IVAMM, AccessManaged {
         if (low <= 0) revert VammInsolvent(low);
         amount = FixedPointMathLib.fullMulDiv(r.amount, uint256(low) + VIRTUAL, all + VIRTUAL);
         amount -= FixedPointMathLib.fullMulDivUp(amount, stored.lpFee, 1e6);
-        if (amount > a.capital) {
-            uint256 ratio = clearing.releaseRatio();
-            uint256 missing = FixedPointMathLib.fullMulDivUp(amount - a.capital, 1e18, ratio == 0 ? 1 : ratio);
-            clearing.release(account, Fixed.min(missing, uint256(a.pnl)), new AccountId[](0), r.minRatio);
+        if (a.pnl > 0) {
+            // His part of the profit becomes capital first, at his minimum, and not while the market is shut; all of
+            // the profit where that costs nobody anything, because the pool's margin counts none of it.
+            uint256 part = uint256(a.pnl);
+            if (clearing.releaseRatio() < 1e18) part = FixedPointMathLib.fullMulDiv(part, r.amount, all);
+            clearing.release(account, part, new AccountId[](0), r.minRatio);
             amount = Fixed.min(amount, _money().capital);
         }
         _move(account, id, amount);

@@ -398,8 +398,9 @@ class TestWithdrawals:
         """RE-5: the position may not be left to those who stay."""
         lp = account_id(world.lp)
         world.trade(market, world.trader, 30 * WAD)
-        ready = self.ask(world, market, market.vamm.read("sharesOf", lp) * 99 // 100) + DAY
-        world.chain.next_at(ready + 1)
+        shares = market.vamm.read("sharesOf", lp) * 99 // 100
+        world.chain.send(market.vamm, "requestWithdrawal", lp, shares, 0, sender=world.lp)
+        world.chain.advance(DAY)
         world.push(market.feed, "2000")
         name, numbers = refusal(world.chain.send, market.vamm, "executeWithdrawal", lp)
         assert (name, numbers[0]) == ("ClearingInitialMargin", market.pool)
