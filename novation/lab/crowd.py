@@ -26,7 +26,14 @@ from novation.lab.venue import State, Venue
 from novation.model.fixed import mul_wad_up
 from novation.units import PPM, WAD, wad_to_tokens_down
 
-WAKES = {Kind.TREND: 0.5, Kind.NOISE: 0.4, Kind.ARBITRAGE: 4.0, Kind.BASIS: 0.3, Kind.LP: 0.3}
+WAKES = {
+    Kind.NOISE: 0.4,
+    Kind.TREND: 0.5,
+    Kind.LP: 0.3,
+    Kind.BASIS: 0.3,
+    Kind.ARBITRAGE: 4.0,
+    Kind.SNIPER: 6.0,
+}
 """Times an hour that one of a kind looks at the market."""
 HOUR = 3600
 LOSERS_TOUCHED = 4
@@ -120,7 +127,9 @@ class Crowd:
         if person.kind is Kind.TREND:
             return follow_trend(person.traits, person.trend.signal(seen.time, seen.spot), seen)
         if person.kind is Kind.ARBITRAGE:
-            return arbitrage(person.traits, seen)
+            return arbitrage(person.traits, seen, seen.index)
+        if person.kind is Kind.SNIPER:
+            return arbitrage(person.traits, seen, seen.spot)
         if person.kind is Kind.BASIS:
             return collect_funding(person.traits, seen)
         return trade_noise(person.traits, seen, self.draw)

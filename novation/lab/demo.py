@@ -106,24 +106,12 @@ class Demo:
             steps.advance(f"index {state.market.index / WAD:,.2f}")
 
     def _keep(self, at: int, now: int) -> Iterator[Transaction]:
-        """What keepers do: rounds, a touch after them, and now and then the fees.
-
-        Without the touch a jump would shut the market for as long as nobody moves it: fills that
-        are refused move nothing, so the short average would not begin to follow.
-        """
-        venue = self.stage.venue
-        keeper = venue.manifest.deployer
-        rounds = list(self._due_rounds(now))
-        yield from rounds
-        if rounds:
-            yield venue.on_clearing("touch by keeper", keeper, "touch", [venue.pool])
-        if at % FEES_EVERY == FEES_EVERY - 1 and self.stage.mirror.house.fees_pending:
-            yield venue.on_clearing("collect fees", keeper, "collectFees")
-
-    def _due_rounds(self, now: int) -> Iterator[Transaction]:
-        """Rounds that have landed by now, in their order."""
+        """Rounds that have landed by now, in their order; now and then the fees are collected."""
         while self.rounds and self.rounds[0].lands_at <= now:
             yield self.stage.feed.submission(self.rounds.popleft())
+        venue = self.stage.venue
+        if at % FEES_EVERY == FEES_EVERY - 1 and self.stage.mirror.house.fees_pending:
+            yield venue.on_clearing("collect fees", venue.manifest.deployer, "collectFees")
 
     def _count(self, block: Block) -> None:
         for done in block.done:

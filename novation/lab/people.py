@@ -10,7 +10,14 @@ from novation.lab.traders import Kind, Traits, Trend, draw_traits
 from novation.lab.venue import account_id
 from novation.units import PPM, WAD
 
-SHARES = {Kind.TREND: 35, Kind.NOISE: 40, Kind.ARBITRAGE: 6, Kind.BASIS: 9, Kind.LP: 10}
+SHARES = {
+    Kind.NOISE: 38,
+    Kind.TREND: 33,
+    Kind.LP: 10,
+    Kind.BASIS: 9,
+    Kind.ARBITRAGE: 6,
+    Kind.SNIPER: 4,
+}
 """How many in a hundred are of a kind."""
 LP_SHARE_PPM = 1_500_000
 """What LPs together bring, of what all others do."""
@@ -48,7 +55,7 @@ def draw_person(number: int, kind: Kind, draw: np.random.Generator) -> Person:
     owner = to_checksum_address(keccak(text=f"novation lab {number}")[-20:])
     traits = draw_traits(kind, draw)
     money = min(max(round(float(draw.lognormal(8.8, 0.9))), 500), 150_000) * WAD
-    if kind is Kind.ARBITRAGE:
+    if kind in (Kind.ARBITRAGE, Kind.SNIPER):
         money *= 5  # a business, not a punter
     careful = bool(draw.random() < CAREFUL)
     account = account_id(owner)

@@ -68,11 +68,9 @@ def notes(recording: Recording) -> list[str]:
     found = list(recording.scenario.notes)
     if recording.scenario.synthetic:
         found.insert(0, "These prices are synthetic: nobody ever traded at them.")
-    if thinning(len(recording.rows)) > 1 or thinning(len(recording.fills)) > 1:
-        found.append(
-            f"The plots draw one block in {thinning(len(recording.rows))} and one fill in "
-            f"{thinning(len(recording.fills))}; the tables count all."
-        )
+    for name, drawn in (("block", recording.rows), ("fill", recording.fills)):
+        if (every := thinning(len(drawn))) > 1:
+            found.append(f"The plots draw one {name} in {every}; the tables count all.")
     return found
 
 

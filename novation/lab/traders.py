@@ -22,6 +22,7 @@ class Kind(Enum):
     TREND = "trend"
     NOISE = "noise"
     ARBITRAGE = "arbitrageur"
+    SNIPER = "sniper"
     BASIS = "basis"
     LP = "LP"
 
@@ -122,25 +123,28 @@ def trade_noise(traits: Traits, seen: Seen, draw: np.random.Generator) -> Order 
     return toward(traits, seen, full_size(traits, seen) * mood // PPM)
 
 
-def arbitrage(traits: Traits, seen: Seen) -> Order | None:
-    """Pushes the mid back to the index as far as the fee pays, and takes the way home when it can.
+def arbitrage(traits: Traits, seen: Seen, fair: int) -> Order | None:
+    """Pushes the mid toward `fair` as far as the fee pays, and goes home when it has come there.
 
-    On a constant product, mid = c / x^2: a mid at `there` has reserve x * sqrt(mid / there).
+    Arbitrageurs take the index for fair. Snipers take the outside price, which the index follows
+    with a delay: what they gain, LPs lose. On a constant product mid = c / x^2, so a mid at `edge`
+    has the reserve x * sqrt(mid / edge).
     """
     if (out := stop_loss(traits, seen)) is not None:
         return out
     cost = seen.fee + traits.appetite
-    if seen.size * seen.premium > 0:
+    gap = (seen.mid - fair) * WAD // fair
+    if seen.size * gap > 0:
         return leave(traits, seen)
-    if abs(seen.premium) <= cost:
+    if abs(gap) <= cost:
         return None
-    edge = seen.index * (WAD + cost if seen.premium > 0 else WAD - cost) // WAD
+    edge = fair * (WAD + cost if gap > 0 else WAD - cost) // WAD
     reserve = isqrt(seen.reserve**2 * seen.mid // edge)
     most = full_size(traits, seen)
     target = max(min(seen.size + seen.reserve - reserve, most), -most)
     order = toward(traits, seen, target)
-    gained = traits.appetite if seen.premium > 0 else -traits.appetite
-    limit = seen.index * (WAD + gained) // WAD  # with fee, whoever came first
+    gained = traits.appetite if gap > 0 else -traits.appetite
+    limit = fair * (WAD + gained) // WAD  # with fee, whoever came first
     return replace(order, limit=limit) if isinstance(order, Trade) else order
 
 
@@ -235,12 +239,13 @@ def draw_traits(kind: Kind, draw: np.random.Generator) -> Traits:
         Kind.TREND: (2 * 10**15, 2 * 10**16),
         Kind.NOISE: (0, 1),
         Kind.ARBITRAGE: (10**14, 10**15),
+        Kind.SNIPER: (10**14, 10**15),
         Kind.BASIS: (10**15, 6 * 10**15),
         Kind.LP: (3 * 10**16, 3 * 10**17),
     }
     appetite = int(draw.integers(*pick[kind]))
-    if kind is Kind.ARBITRAGE:
-        leverage, slippage = int(draw.integers(2_000_000, 5_000_000)), 2_000
+    if kind in (Kind.ARBITRAGE, Kind.SNIPER):
+        leverage, slippage = int(draw.integers(2_000_000, 5_000_000)), 20_000
     if kind is Kind.BASIS:
         leverage = int(draw.integers(1_000_000, 2_000_000))
     return Traits(leverage, stop, slippage, appetite, int(draw.integers(2 * 3600, 24 * 3600)))

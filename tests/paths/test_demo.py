@@ -50,7 +50,7 @@ def test_demo_writes_report_and_summary_and_money_is_conserved(prices, tmp_path)
     assert made["totals"]["blocks"] == made["conservation"]["blocksChecked"] == 60
     assert made["conservation"]["violations"] == 0
     assert made["totals"]["fills"] > 0
-    assert {"open", "oracle round", "touch by keeper"} <= made["gas"].keys()
+    assert {"open", "close", "oracle round"} <= made["gas"].keys()
     assert made["gas"]["open"]["p50"] > 50_000
     page = (out / "report.html").read_text()
     assert "real prices" in page

@@ -86,7 +86,7 @@ def test_noise_goes_either_way_and_comes_out_again():
 @pytest.mark.parametrize("premium", [WAD // 200, -WAD // 200])
 def test_arbitrageur_pushes_the_mid_toward_the_index_but_not_past_it(premium):
     rich = replace(at_premium(premium), equity=10**7 * WAD, free=10**7 * WAD)
-    order = arbitrage(TRAITS, rich)
+    order = arbitrage(TRAITS, rich, rich.index)
     assert isinstance(order, Trade)
     assert (order.size < 0) == (premium > 0)
     after = rich.mid * rich.reserve**2 // (rich.reserve - order.size) ** 2
@@ -96,12 +96,21 @@ def test_arbitrageur_pushes_the_mid_toward_the_index_but_not_past_it(premium):
 
 @pytest.mark.parametrize("premium", [WAD // 1000, -WAD // 1000, 0])
 def test_arbitrageur_leaves_what_does_not_pay_the_fee(premium):
-    assert arbitrage(TRAITS, at_premium(premium)) is None
+    assert arbitrage(TRAITS, at_premium(premium), CALM.index) is None
 
 
 def test_arbitrageur_stays_within_his_own_leverage():
     held = at_premium(-WAD // 50, size=100 * WAD)
-    assert arbitrage(TRAITS, held) is None
+    assert arbitrage(TRAITS, held, held.index) is None
+
+
+@pytest.mark.parametrize("move", [10_000, -10_000])
+def test_sniper_trades_on_what_the_index_does_not_know_yet(move):
+    fair = CALM.index * (PPM + move) // PPM
+    order = arbitrage(TRAITS, CALM, fair)
+    assert isinstance(order, Trade)
+    assert (order.size > 0) == (move > 0)
+    assert (order.limit < fair) == (move > 0)
 
 
 @pytest.mark.parametrize("funding", [WAD // 200, -WAD // 200])
@@ -125,7 +134,7 @@ def test_everyone_closes_when_margin_is_nearly_gone(size):
         stop_loss(TRAITS, thin),
         follow_trend(TRAITS, 0.05, thin),
         trade_noise(TRAITS, thin, np.random.default_rng(1)),
-        arbitrage(TRAITS, thin),
+        arbitrage(TRAITS, thin, thin.index),
         collect_funding(TRAITS, thin),
     ):
         assert isinstance(order, Close)
@@ -158,7 +167,7 @@ def test_leaving_waits_when_the_band_lets_nothing_through():
 
 @pytest.mark.parametrize(("size", "premium"), [(50 * WAD, WAD // 1000), (-50 * WAD, -WAD // 1000)])
 def test_arbitrageur_goes_home_when_the_mid_has_come_back(size, premium):
-    assert isinstance(arbitrage(TRAITS, at_premium(premium, size=size)), Close)
+    assert isinstance(arbitrage(TRAITS, at_premium(premium, size=size), CALM.index), Close)
 
 
 def test_nobody_opens_when_the_fee_is_more_than_he_bears():
