@@ -167,8 +167,12 @@ abstract contract VammShares is IVAMM, AccessManaged {
         return _equities(_peek(), a, clearing.sizeOf(account, market));
     }
 
+    function _view() internal view returns (MarketView memory) {
+        return IPerpMarket(clearing.marketOf(market)).peek();
+    }
+
     function _peek() internal view returns (IndexView memory) {
-        MarketView memory m = IPerpMarket(clearing.marketOf(market)).peek();
+        MarketView memory m = _view();
         return IndexView(m.index, m.strict, m.updatedAt, m.variance, m.live);
     }
 
@@ -282,6 +286,8 @@ abstract contract VammShares is IVAMM, AccessManaged {
         amount -= FixedPointMathLib.fullMulDivUp(amount, stored.lpFee, 1e6);
         uint256 junior = FixedPointMathLib.fullMulDiv(uint256(a.pnl), r.amount, all);
         uint256 lots = FixedPointMathLib.fullMulDiv(held.abs(), r.amount, all);
+        // A position too small to be held stays with the pool: at the index it is worth nothing.
+        if (Fixed.mulWadUp(lots, m.index) < _view().minNotional) lots = 0;
         size = held < 0 ? -int256(lots) : int256(lots);
         int256 cash = int256(junior) - size.mulWadFloor(int256(m.index));
         Leg memory lp = Leg(id, size, cash, int256(amount));

@@ -12,7 +12,7 @@ from novation.model import curve
 from novation.model.atomic import atomic
 from novation.model.clock import Clock
 from novation.model.errors import Refused
-from novation.model.fixed import full_mul_div, full_mul_div_up, mul_wad, mul_wad_floor
+from novation.model.fixed import full_mul_div, full_mul_div_up, mul_wad, mul_wad_floor, mul_wad_up
 from novation.model.legs import Leg
 from novation.model.market import MarketView, PerpMarket
 from novation.model.vamm_types import Request, State, VammParams
@@ -316,6 +316,8 @@ class VammShares:
         amount -= full_mul_div_up(amount, self.params.lp_fee, PPM)
         junior = full_mul_div(a.pnl, r.amount, everything)
         lots = full_mul_div(abs(held), r.amount, everything)
+        if mul_wad_up(lots, m.index) < self._peek().min_notional:
+            lots = 0
         size = -lots if held < 0 else lots
         cash = junior - mul_wad_floor(size, m.index)
         legs = [Leg(account, size, cash, amount), Leg(self.account, -size, -cash, -amount)]

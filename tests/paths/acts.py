@@ -1,4 +1,4 @@
-"""What the tests of attacks do with a world: legs of a venue that proposes anything, rounds, exits."""
+"""What tests of attacks do with a world: legs of a venue that proposes anything, rounds, exits."""
 
 from typing import Any
 

@@ -7,6 +7,7 @@ from tests.paths.acts import (
     calm,
     clear,
     cross,
+    enable_pool,
     leg,
     refused,
     round_,
@@ -16,7 +17,7 @@ from tests.world import DAY, World, account_id
 
 class TestExit:
     def test_re_14_exit_is_not_pressed_below_the_lps_minimum(self, world: World) -> None:
-        """Another LP touches winners only, executes the exit at that h, and keeps the difference."""
+        """Another LP touches winners only, executes the exit at that h, keeps the difference."""
         eth, btc = world.markets
         venue = any_venue(world)
         world.add_liquidity(eth, 1_000_000, "2000", lp=world.other)
@@ -80,6 +81,17 @@ class TestExit:
         assert abs(world.account(eth.pool).capital - 2_450_000 * WAD) < 10 * WAD
         assert world.account(eth.pool).pnl == 0
 
+    def test_lp_with_a_share_below_the_least_position_leaves_in_kind(self, world: World) -> None:
+        eth = world.markets[0]
+        world.deposit(world.trader, 20_000)
+        world.trade(eth, world.trader, 5 * WAD)
+        enable_pool(world, eth, world.lp)
+        exiting = ask_exit(world, eth, world.lp, shares=2_000 * WAD)
+        world.push(eth.feed, "2000")
+        world.chain.send(eth.vamm, "executeInKind", exiting, sender=world.lp)
+        assert world.size(exiting, eth) == 0
+        assert world.account(exiting).capital > 1_990 * WAD
+
 
 class TestVenue:
     def test_gov_08_a_stopped_venue_charges_no_funding(self, world: World) -> None:
@@ -97,3 +109,29 @@ class TestVenue:
         world.push(eth.feed, "2000")
         world.touch(account)
         assert before - world.health(account).equity < WAD
+
+    def test_rl_15_inventory_is_what_the_ledger_says(self, world: World) -> None:
+        """A settled market takes the position; the curve has none of its own, and LPs get out."""
+        eth = world.markets[0]
+        world.deposit(world.trader, 20_000)
+        world.trade(eth, world.trader, 5 * WAD)
+        curve = eth.vamm.read("curve")
+        assert curve.reserve == curve.root + world.size(eth.pool, eth) == curve.root - 5 * WAD
+        exiting = ask_exit(world, eth, world.lp, ratio=99 * WAD // 100)
+        world.push(eth.feed, "2000")
+        world.send("clearing", "touch", [account_id(world.trader)])
+        world.chain.send(eth.perp, "beginSettlement")
+        world.chain.advance(DAY)
+        world.touch(account_id(world.trader), eth.pool)
+        assert eth.perp.read("state") == 3
+        curve = eth.vamm.read("curve")
+        assert world.size(eth.pool, eth) == 0
+        assert curve.reserve == curve.root
+        with refused("VammTooLate"):
+            world.chain.send(eth.vamm, "executeWithdrawal", exiting)
+        world.chain.send(eth.vamm, "lapse", exiting, False)
+        exiting = ask_exit(world, eth, world.lp, ratio=99 * WAD // 100)
+        before = world.account(exiting).capital
+        world.chain.send(eth.vamm, "executeWithdrawal", exiting)
+        assert world.account(exiting).capital - before > 999_000 * WAD
+        assert eth.vamm.read("totalShares") == 0
