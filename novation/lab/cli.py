@@ -7,14 +7,16 @@ from typing import Annotated
 
 import typer
 
+from novation.deploy.errors import SpecError
 from novation.lab.demo import Demo, DemoSettings
 from novation.lab.errors import DownloadError, LabError, PriceFileError, SettingsError
 from novation.lab.feed import FeedRule
 from novation.lab.prices import load_prices
 from novation.lab.report import write_report
+from novation.lab.venue import SPEC
 from novation.units import UnitError, read_ppm
 
-BAD_INPUT = (PriceFileError, DownloadError, SettingsError, UnitError)
+BAD_INPUT = (PriceFileError, DownloadError, SettingsError, SpecError, UnitError)
 FINEST = 60  # seconds: what the oracle watches the path at
 
 app = typer.Typer(no_args_is_help=True, help="Simulate the venue on a throw-away chain.")
@@ -37,6 +39,7 @@ Step = Annotated[
 Latency = Annotated[int, typer.Option(min=0, help="Seconds from a price to its oracle round.")]
 Deviation = Annotated[str, typer.Option(help="Price change that makes a round, such as 0.5%.")]
 Heartbeat = Annotated[int, typer.Option(min=1, help="Seconds after which a round comes anyway.")]
+SpecFile = Annotated[Path, typer.Option(help="Deployment spec of a local network.")]
 
 
 @app.callback()
@@ -55,13 +58,14 @@ def demo(
     latency: Latency = 24,
     deviation: Deviation = "0.5 %",
     heartbeat: Heartbeat = 3_600,
+    spec: SpecFile = SPEC,
 ) -> None:
     """Trade the whole venue along a price path and write a report."""
     try:
         check_folder(out)
         rule = FeedRule(read_ppm(deviation), heartbeat, latency)
         path = load_prices(prices, min(step or FINEST, FINEST), seed)
-        settings = DemoSettings(traders, seed, block_time, step, rule)
+        settings = DemoSettings(traders, seed, block_time, step, rule, spec)
         recording = Demo(path, settings).run()
         report, summary = write_report(recording, out)
     except BAD_INPUT as error:

@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
@@ -21,7 +22,7 @@ from novation.lab.prices import PricePath
 from novation.lab.progress import Steps
 from novation.lab.recording import BlockRow, Recording, Scenario
 from novation.lab.stage import BEFORE, Stage
-from novation.lab.venue import State, read_all
+from novation.lab.venue import SPEC, State, read_all
 from novation.units import WAD
 
 BLOCK_TARGET = 1_200
@@ -40,6 +41,7 @@ class DemoSettings:
     block_time: int = 12
     step: int | None = None
     rule: FeedRule = field(default_factory=FeedRule)
+    spec: Path = SPEC
 
     def __post_init__(self) -> None:
         if self.traders < 10:
@@ -72,7 +74,7 @@ class Demo:
         people = draw_crowd(self.settings.traders, draw)
         with Anvil(AnvilSettings(timestamp=self.path.start - BEFORE)) as anvil:
             with self._timed("set-up"):
-                self.stage = Stage.build(anvil.rpc, anvil.url, self.path)
+                self.stage = Stage.build(anvil.rpc, anvil.url, self.path, self.settings.spec)
                 stage = self.stage
                 stage.fund(people, self.path)
                 self.crowd = Crowd(people, stage.venue, stage.mirror, stage.pool, draw)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from novation.lab.blocks import Block, Blocks, Transaction
@@ -33,10 +34,10 @@ class Stage:
     pool: Pool
 
     @classmethod
-    def build(cls, rpc: Rpc, url: str, path: PricePath) -> "Stage":
+    def build(cls, rpc: Rpc, url: str, path: PricePath, spec: Path) -> "Stage":
         """Deploys, a second per block so that every run is the same; then mines by hand."""
         rpc.call("anvil_setBlockTimestampInterval", 1)
-        venue = put_up(url, *local_spec(path))
+        venue = put_up(url, *local_spec(path, spec))
         rpc.call("anvil_removeBlockTimestampInterval")
         rpc.call("evm_setAutomine", False)
         mirror = Mirror(venue.clearing, venue.perp, venue.market)

@@ -185,9 +185,9 @@ def account_id(owner: str, sub: int = 0) -> bytes:
     return bytes.fromhex(owner[2:]) + sub.to_bytes(12, "big")
 
 
-def local_spec(path: PricePath) -> tuple[Spec, int]:
-    """The spec of local networks, its feed beginning at the path's first price; the market."""
-    spec = specs.read(SPEC)
+def local_spec(path: PricePath, file: Path) -> tuple[Spec, int]:
+    """A spec of a local network, its feed beginning at the path's first price; the market."""
+    spec = specs.read(file)
     market = find_market(path.label, spec)
     oracle = spec.oracles[spec.markets[market].oracle]
     low, high = (int(end(path.prices).scaleb(18)) for end in (min, max))
