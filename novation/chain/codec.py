@@ -39,7 +39,9 @@ def selector(entry: dict[str, Any]) -> bytes:
 
 def find(abi: Abi, kind: str, name: str, count: int | None = None) -> dict[str, Any]:
     """The function, event or error of that name, or of that signature where it is overloaded."""
-    same = [e for e in abi if e["type"] == kind and name in (e["name"], signature(e))]
+    same = [e for e in abi if e["type"] == kind and e["name"] == name.partition("(")[0]]
+    if "(" in name:
+        same = [e for e in same if signature(e) == name]
     if count is not None and len(same) > 1:
         same = [e for e in same if len(e["inputs"]) == count]
     if len(same) != 1:

@@ -34,7 +34,7 @@ Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same run
 BlockTime = Annotated[int, typer.Option(min=1, help="Seconds between the chain's blocks.")]
 Step = Annotated[
     int | None,
-    typer.Option(min=1, help="Seconds between simulated blocks; default: some 1,200 blocks."),
+    typer.Option(min=1, help="Seconds between simulated blocks; default: some 1,000 blocks."),
 ]
 Latency = Annotated[int, typer.Option(min=0, help="Seconds from a price to its oracle round.")]
 Deviation = Annotated[str, typer.Option(help="Price change that makes a round, such as 0.5%.")]

@@ -1,7 +1,7 @@
 """The crowd: people with accounts, who wake now and then, look, decide, and send."""
 
 from collections.abc import Iterator
-from math import exp
+from math import exp, isqrt
 
 import numpy as np
 
@@ -27,12 +27,12 @@ from novation.model.fixed import mul_wad_up
 from novation.units import PPM, WAD, wad_to_tokens_down
 
 WAKES = {
-    Kind.NOISE: 0.4,
-    Kind.TREND: 0.5,
+    Kind.NOISE: 0.3,
+    Kind.TREND: 0.3,
     Kind.LP: 0.3,
     Kind.BASIS: 0.3,
-    Kind.ARBITRAGE: 4.0,
-    Kind.SNIPER: 6.0,
+    Kind.ARBITRAGE: 3.0,
+    Kind.SNIPER: 4.0,
 }
 """Times an hour that one of a kind looks at the market."""
 HOUR = 3600
@@ -60,14 +60,21 @@ class Crowd:
         vamm = venue.spec.markets[venue.market].vamm
         self._base_fee, self._fee_cap = vamm.base_fee, vamm.fee_cap
         self._age_fee, self._band = vamm.age_fee, vamm.band
+        self._mid = self._reserve = 0
 
     def act(self, state: State, time: int, step: int, spot: int) -> list[Transaction]:
-        """At most one transaction of each person."""
+        """At most one transaction of each person, in an order that is drawn for the block.
+
+        People see who sent before them into the same block, as in a public mempool; they do not see
+        the oracle's round that may land there.
+        """
         chance = {kind: 1 - exp(-rate * step / HOUR) for kind, rate in WAKES.items()}
         rolls = self.draw.random(len(self.people))
+        self._mid, self._reserve = state.mid, state.reserve
         sent: list[Transaction] = []
-        for person, roll in zip(self.people, rolls, strict=True):
-            awake = float(roll) < chance[person.kind]
+        for at in self.draw.permutation(len(self.people)):
+            person = self.people[at]
+            awake = float(rolls[at]) < chance[person.kind]
             if person.kind is Kind.LP:
                 sent += self.providers.act(person, state, time) if awake else []
             elif awake or (person.careful and self._is_thin(person)):
@@ -104,9 +111,9 @@ class Crowd:
             time=time,
             spot=spot,
             index=market.index,
-            mid=state.mid,
-            reserve=state.reserve,
-            premium=(state.mid - market.index) * WAD // market.index,
+            mid=self._mid,
+            reserve=self._reserve,
+            premium=(self._mid - market.index) * WAD // market.index,
             funding=state.funding,
             fee=self._fee(state, time),
             band=self._band,
@@ -118,7 +125,7 @@ class Crowd:
     def _fee(self, state: State, time: int) -> int:
         """The part of the fee that is the same for every size, WAD."""
         age = min(max(time - state.market.updated_at, 0), FEE_AGE)
-        deviation = round((state.market.variance * age * WAD) ** 0.5)
+        deviation = isqrt(state.market.variance * age * WAD)
         wad_per_ppm: int = WAD // PPM
         grown = self._base_fee * wad_per_ppm + mul_wad_up(self._age_fee * wad_per_ppm, deviation)
         return min(self._fee_cap * wad_per_ppm, grown)
@@ -135,6 +142,9 @@ class Crowd:
         return trade_noise(person.traits, seen, self.draw)
 
     def _order(self, person: Person, seen: Seen, order: Order) -> Transaction:
+        size = -seen.size if isinstance(order, Close) else order.size
+        after = max(seen.reserve - size, 1)
+        self._mid, self._reserve = seen.mid * seen.reserve**2 // after**2, after
         if isinstance(order, Close):
             return self.venue.close(person.owner, person.account, order.limit)
         kind = name_of(seen.size, order)

@@ -25,7 +25,7 @@ from novation.lab.stage import BEFORE, Stage
 from novation.lab.venue import SPEC, State, read_all
 from novation.units import WAD
 
-BLOCK_TARGET = 1_200
+BLOCK_TARGET = 1_000
 FEES_EVERY = 100  # blocks
 COMPARE_EVERY = 250  # blocks between comparisons of the mirror with the contract's storage
 ANSWER_TO_WAD = 10**10
@@ -52,7 +52,7 @@ class DemoSettings:
             raise SettingsError(f"a step of {self.step} s is less than the block time")
 
     def step_of(self, path: PricePath) -> int:
-        """Seconds of the path per block: whole block times, so that a run has some 1,200 blocks."""
+        """Seconds of the path per block: whole block times, so that a run has some 1,000 blocks."""
         if self.step is not None:
             return self.step
         return max(-(-path.duration // (BLOCK_TARGET * self.block_time)), 1) * self.block_time

@@ -6,7 +6,7 @@ from typing import Any
 
 from novation import artifacts
 from novation.chain.client import to_bytes
-from novation.chain.codec import decode_event
+from novation.chain.codec import decode_event, event_topic
 from novation.lab.recording import Fill
 from novation.units import WAD
 
@@ -31,7 +31,8 @@ class Pool:
     paid_out: int = 0
 
     def __post_init__(self) -> None:
-        self._abi = [e for e in artifacts.load("VAMM").abi if e["type"] == "event"]
+        events = [e for e in artifacts.load("VAMM").abi if e["type"] == "event"]
+        self._events = {event_topic(event): event for event in events}
 
     def stake(self, account: bytes) -> Stake:
         return self.stakes.setdefault(account, Stake())
@@ -44,11 +45,11 @@ class Pool:
         for log in logs:
             if log["address"].lower() != self.vamm.lower():
                 continue
+            entry = self._events[log["topics"][0]]
             topics = [to_bytes(topic) for topic in log["topics"]]
-            event = decode_event(self._abi, topics, to_bytes(log["data"]))
-            if event is None:
-                continue
-            name, values = event
+            decoded = decode_event([entry], topics, to_bytes(log["data"]))
+            assert decoded is not None
+            name, values = decoded
             if name == "Filled":
                 fills.append(to_fill(time, traders, values))
             elif "account" in values:
