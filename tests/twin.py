@@ -283,16 +283,15 @@ class Twin:
             assert word == mine.peg | mine.index << 80 | mine.root << 160, market.number
             calls = [market.vamm.at("totalShares"), market.vamm.at("shareEpoch")]
             calls += [market.vamm.at("sharesOf", i) for i in ids]
-            calls += [market.vamm.at("deposits", i) for i in ids]
-            calls += [market.vamm.at("withdrawals", i) for i in ids]
+            calls += [market.vamm.at("requestsOf", i) for i in ids]
             found = chain.batch(calls)
             assert found[:2] == [vamm.total, vamm.share_epoch]
             assert found[2 : 2 + len(ids)] == [vamm.shares_of(i) for i in ids]
             none = Request(0, 0, 0)
-            asked = [vamm.deposits.get(i, none) for i in ids]
-            asked += [vamm.withdrawals.get(i, none) for i in ids]
-            open_ = [(r.amount, r.made_at, r.min_ratio) for r in asked]
-            assert [tuple(r) for r in found[2 + len(ids) :]] == open_
+            for account, (deposit, withdrawal) in zip(ids, found[2 + len(ids) :], strict=True):
+                asked = vamm.deposits.get(account, none), vamm.withdrawals.get(account, none)
+                told = [(r.amount, r.made_at, r.min_ratio) for r in asked]
+                assert [tuple(deposit), tuple(withdrawal)] == told
 
 
 LISTING = (

@@ -119,6 +119,9 @@ interface IVAMM {
     /// @notice Value of the pool for withdrawals (lower) and deposits (higher), WAD quote.
     function value() external view returns (int256 low, int256 high);
 
+    /// @notice The open requests of an account, to withdraw in the present share epoch; all zero when there is none.
+    function requestsOf(AccountId account) external view returns (Request memory deposit, Request memory withdrawal);
+
     /// @notice Shares of an account in the present epoch, and in all.
     function sharesOf(AccountId account) external view returns (uint256);
     function totalShares() external view returns (uint256);

@@ -49,8 +49,9 @@ abstract contract VammShares is IVAMM, AccessManaged {
     uint32 public shareEpoch;
     uint40 internal pegMovedAt;
     mapping(uint256 epoch => mapping(AccountId => uint256)) internal shares;
-    mapping(AccountId => Request) public deposits;
-    mapping(AccountId => Request) public withdrawals;
+    mapping(AccountId => Request) internal deposits;
+    /// @dev A request of an ended epoch asks for shares that are gone; it does not count as cooled for new ones.
+    mapping(uint256 epoch => mapping(AccountId => Request)) internal asked;
 
     constructor(address authority_, address clearing_, uint256 market_, VammParams memory p) AccessManaged(authority_) {
         clearing = IClearingHouse(clearing_);
@@ -232,25 +233,23 @@ abstract contract VammShares is IVAMM, AccessManaged {
     /// @inheritdoc IVAMM
     function requestWithdrawal(AccountId id, uint256 amount, uint64 minRatio) external {
         _requireFund(id);
-        if (withdrawals[id].madeAt != 0) revert VammRequestOpen(id);
+        if (asked[shareEpoch][id].madeAt != 0) revert VammRequestOpen(id);
         uint256 has = shares[shareEpoch][id];
         if (amount == 0 || amount > has) revert VammSharesTooLow(id, has, amount);
-        withdrawals[id] = Request(uint128(amount), uint40(block.timestamp), minRatio);
+        asked[shareEpoch][id] = Request(uint128(amount), uint40(block.timestamp), minRatio);
         emit WithdrawalRequested(id, amount, block.timestamp);
     }
 
     /// @dev Takes the shares of a cooled request out; still in the window unless `late` is allowed.
     function _takeCooled(AccountId id, bool late) internal returns (Request memory r, uint256 all) {
-        r = withdrawals[id];
+        r = asked[shareEpoch][id];
         if (r.madeAt == 0) revert VammNoRequest(id);
         uint256 from = uint256(r.madeAt) + stored.cooldown;
         if (block.timestamp < from) revert VammTooEarly(block.timestamp, from);
         if (!late && block.timestamp > from + stored.window) revert VammTooLate(block.timestamp, from + stored.window);
-        uint256 has = shares[shareEpoch][id];
-        if (r.amount > has) revert VammSharesTooLow(id, has, r.amount);
-        delete withdrawals[id];
+        delete asked[shareEpoch][id];
         all = total;
-        shares[shareEpoch][id] = has - r.amount;
+        shares[shareEpoch][id] -= r.amount;
         total = uint128(all - r.amount);
     }
 
@@ -301,7 +300,7 @@ abstract contract VammShares is IVAMM, AccessManaged {
 
     /// @inheritdoc IVAMM
     function lapse(AccountId id, bool deposit) external {
-        Request memory r = deposit ? deposits[id] : withdrawals[id];
+        Request memory r = deposit ? deposits[id] : asked[shareEpoch][id];
         if (r.madeAt == 0) revert VammNoRequest(id);
         uint256 until = uint256(r.madeAt) + stored.window + (deposit ? 0 : stored.cooldown);
         if (block.timestamp <= until) revert VammTooEarly(block.timestamp, until);
@@ -309,7 +308,7 @@ abstract contract VammShares is IVAMM, AccessManaged {
             delete deposits[id];
             _move(ESCROW, id, r.amount);
         } else {
-            delete withdrawals[id];
+            delete asked[shareEpoch][id];
         }
         emit RequestLapsed(id, deposit, r.amount);
     }
@@ -327,6 +326,11 @@ abstract contract VammShares is IVAMM, AccessManaged {
     /// @inheritdoc IVAMM
     function totalShares() external view returns (uint256) {
         return total;
+    }
+
+    /// @inheritdoc IVAMM
+    function requestsOf(AccountId id) external view returns (Request memory, Request memory) {
+        return (deposits[id], asked[shareEpoch][id]);
     }
 
     /// @inheritdoc IVAMM

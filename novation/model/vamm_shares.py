@@ -273,12 +273,9 @@ class VammShares:
             raise Refused("VammTooEarly", time=now, from_=start)
         if not late and now > start + self.params.window:
             raise Refused("VammTooLate", time=now, until=start + self.params.window)
-        has = self.shares_of(account)
-        if r.amount > has:
-            raise Refused("VammSharesTooLow", account=account, shares=has, amount=r.amount)
         del self.withdrawals[account]
         everything = self.total
-        self.shares[self.share_epoch, account] = has - r.amount
+        self.shares[self.share_epoch, account] -= r.amount
         self.total -= r.amount
         return r, everything
 
@@ -347,6 +344,7 @@ class VammShares:
             raise Refused("VammPoolHasValue", value=equity, size=held)
         self.share_epoch += 1
         self.total = 0
+        self.withdrawals = {}  # what was asked of shares that are gone
         self._clear_curve()
 
     def _require_fund(self, account: bytes, sender: bytes) -> None:

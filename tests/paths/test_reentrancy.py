@@ -18,7 +18,7 @@ UNLOCKED = {
     "MAX_HAIRCUT", "MAX_SCALE", "MAX_SLOTS", "MIN_HAIRCUT", "MIN_SCALE", "TERMS_RAMP",
     "settlementScale", "settlementToken",
     # shares and requests change in no call that moves a token
-    "deposits", "withdrawals", "shareEpoch", "sharesOf", "totalShares", "requestWithdrawal",
+    "requestsOf", "shareEpoch", "sharesOf", "totalShares", "requestWithdrawal",
     # the last good price of a collateral, which anybody may bring in at any time
     "poke",
 }  # fmt: skip

@@ -407,7 +407,9 @@ class TestEmptyPool:
         books.capital, books.pnl = 0, -5 * WAD
         with pytest.raises(Refused, match="VammInsolvent"):
             pool.add(LP_2, 100 * WAD)
+        pool.vamm.request_withdrawal(account(LP), old, WAD, LP)
         pool.vamm.end_share_epoch()
+        assert pool.vamm.withdrawals == {}, "it would count as cooled for new shares"
         assert (pool.vamm.total, pool.vamm.shares_of(account(LP))) == (0, 0)
         assert pool.vamm.shares[0, account(LP)] == old
         with pytest.raises(Refused, match="VammPoolHasValue"):
