@@ -156,8 +156,11 @@ abstract contract Clearing is Ledger {
 
     /// @dev Limits on a position that opens, grows or flips; venues' own accounts are bound by margin alone.
     function _checkGrowth(Touched memory t, uint256 market, MarketView memory m) internal pure {
-        if (t.a.bitmap & Words.VENUE_BIT != 0 || t.after_ == 0) return;
-        uint256 notional = Fixed.mulWadUp(t.after_.abs(), m.index);
+        if (t.a.bitmap & Words.VENUE_BIT != 0) return;
+        // Dust that opens nothing would be paid for all the same.
+        bool nothing = t.before == 0 && t.after_ == 0;
+        if (t.after_ == 0 && !nothing) return;
+        uint256 notional = Fixed.mulWadUp(nothing ? t.size.abs() : t.after_.abs(), m.index);
         if (notional < m.minNotional) revert ClearingPositionTooSmall(t.id, notional, m.minNotional);
         if (!_grew(t)) return;
         if (m.state != MarketState.Active) revert ClearingReduceOnly(t.id, t.before, t.after_);

@@ -62,7 +62,9 @@ library Accrual {
     /// v' stands for the interval. Returns its area, WAD seconds a day.
     function _velocity(MarketWords memory s, Terms memory c, int256 premium, uint256 dt) private pure returns (int256) {
         unchecked {
-            if (c.velocity == 0 && s.velocity == 0) return 0;
+            // Without a venue's depth there is no skew to tax: what it had built up ends.
+            if (c.depth == 0) s.velocity = 0;
+            if (c.depth == 0 || (c.velocity == 0 && s.velocity == 0)) return 0;
             int256 skew = (premium * 1e18 / c.fullPremium).clamp(1e18);
             int256 before = s.velocity * VELOCITY_UNIT;
             int256 after_ = (before + c.velocity * skew / 1e18 * int256(dt) / 3600).clamp(c.cap);

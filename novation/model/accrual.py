@@ -66,7 +66,9 @@ def follow(s: MarketWords, dt: int, short_window: int) -> None:
 
 def _velocity(s: MarketWords, c: Terms, premium: int, dt: int) -> int:
     """v' = v + velocity * skew * dt per hour; the mean of both stands. WAD seconds a day."""
-    if c.velocity == 0 and s.velocity == 0:
+    if c.depth == 0:
+        s.velocity = 0
+    if c.depth == 0 or (c.velocity == 0 and s.velocity == 0):
         return 0
     skew = clamp(tdiv(premium * WAD, c.full_premium), WAD)
     before = s.velocity * VELOCITY_UNIT

@@ -180,9 +180,9 @@ class ClearingHouse(Ledger):
         t.a.bitmap = t.a.bitmap | 1 << market if has else t.a.bitmap & ~(1 << market)
 
     def _check_growth(self, t: Touched, market: int, m: MarketView) -> None:
-        if t.a.venue or t.after == 0:
+        if t.a.venue or (t.after == 0 and t.before != 0):
             return
-        notional = mul_wad_up(abs(t.after), m.index)
+        notional = mul_wad_up(abs(t.after or t.size), m.index)
         if notional < m.min_notional:
             raise Refused(
                 "ClearingPositionTooSmall", account=t.id, notional=notional, minimum=m.min_notional

@@ -242,6 +242,16 @@ def test_position_below_the_least_notional_is_refused(
     assert caught.value.arguments["minimum"] == 50 * WAD
 
 
+@pytest.mark.parametrize("size", [1, -1, 10**9 - 1])
+def test_dust_that_opens_nothing_is_refused(world: World, size: int) -> None:
+    """ACC-01: it would be paid for all the same."""
+    world.deposit(world.trader, 100)
+    with pytest.raises(ContractError) as caught:
+        world.trade(world.markets[0], world.trader, size)
+    assert caught.value.name == "ClearingPositionTooSmall"
+    assert caught.value.arguments["notional"] == 2_000 * abs(size)
+
+
 def test_account_cap_names_notional_and_cap(world: World, venue: str) -> None:
     world.deposit(world.trader, 9_000_000)
     world.deposit(world.other, 9_000_000)

@@ -427,11 +427,13 @@ class TestFunding:
         """0.3 % a day after an hour at the full premium; twice the premium is no more."""
         for premium in (3 * WAD // 100, 6 * WAD // 100):
             m = alone()
+            m.set_depth(WAD)
             m.book(10 * WAD, 10 * WAD, 10 * WAD, premium)
             m.clock.now += HOUR
             m.accrue()
             assert m.words.velocity * accrual.VELOCITY_UNIT == 3_000 * PPM_IN_WAD
         half = alone()
+        half.set_depth(WAD)
         half.book(10 * WAD, 10 * WAD, 10 * WAD, 15 * WAD // 1_000)
         half.clock.now += HOUR
         half.accrue()
@@ -439,6 +441,7 @@ class TestFunding:
 
     def test_velocity_stops_at_the_cap_and_turns_back(self) -> None:
         m = alone()
+        m.set_depth(10 * WAD)
         m.book(10 * WAD, 10 * WAD, 10 * WAD, WAD)
         m.clock.now += 100 * HOUR
         m.accrue()
@@ -447,6 +450,19 @@ class TestFunding:
         m.clock.now += 2 * HOUR
         m.accrue()
         assert m.words.velocity * accrual.VELOCITY_UNIT == 6_000 * PPM_IN_WAD
+
+    def test_velocity_ends_with_the_depth(self) -> None:
+        """GOV-08: a venue that was stopped taxes nobody by the skew it left behind."""
+        m = alone()
+        m.set_depth(10 * WAD)
+        m.book(10 * WAD, 10 * WAD, 10 * WAD, 3 * WAD // 100)
+        m.clock.now += HOUR
+        m.accrue()
+        m.set_depth(0)
+        m.clock.now += HOUR
+        before = list(m.words.k)
+        m.accrue()
+        assert (m.words.velocity, m.words.k) == (0, before)
 
     def test_premium_is_stored_within_its_field(self, market: Pair) -> None:
         for premium, stored in ((3 * WAD, 2**31 - 1), (-3 * WAD, 1 - 2**31), (-ONE - 1, -1)):
