@@ -12,7 +12,7 @@ from tests.paths.acts import (
     refused,
     round_,
 )
-from tests.world import DAY, World, account_id
+from tests.world import DAY, FUND, World, account_id
 
 
 class TestExit:
@@ -135,3 +135,25 @@ class TestVenue:
         world.chain.send(eth.vamm, "executeWithdrawal", exiting)
         assert world.account(exiting).capital - before > 999_000 * WAD
         assert eth.vamm.read("totalShares") == 0
+
+
+class TestEntry:
+    def test_re_05_entry_on_a_known_round_gains_nothing(self, world: World) -> None:
+        """The pool is long, the next answer (2 % up) is in the mempool: it comes before the shares."""
+        eth = world.markets[0]
+        seller = world.deposit(world.trader, 100_000)
+        world.trade(eth, world.trader, -30 * WAD)
+        assert world.size(eth.pool, eth) == 30 * WAD
+        late = world.deposit(world.other, 500_000)
+        vamm, amount = eth.vamm, 500_000 * WAD
+        give = ("setDelegate", late, vamm.address, FUND)
+        world.send("clearing", *give, sender=world.other)
+        world.chain.send(vamm, "requestDeposit", late, amount, sender=world.other)
+        with refused("VammNoNewRound"):
+            world.chain.send(vamm, "executeDeposit", late)
+        world.push(eth.feed, "2040")
+        world.touch(seller)
+        world.chain.send(vamm, "executeDeposit", late)
+        low, _ = vamm.read("value")
+        worth = low * vamm.read("sharesOf", late) // vamm.read("totalShares")
+        assert worth <= amount * 9_991 // 10_000, "the entry fee at least is paid"
