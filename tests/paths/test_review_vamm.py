@@ -139,7 +139,7 @@ class TestVenue:
 
 class TestEntry:
     def test_re_05_entry_on_a_known_round_gains_nothing(self, world: World) -> None:
-        """The pool is long, the next answer (2 % up) is in the mempool: it comes before the shares."""
+        """The pool is long and the next answer, 2 % up, is public: shares are priced after it."""
         eth = world.markets[0]
         seller = world.deposit(world.trader, 100_000)
         world.trade(eth, world.trader, -30 * WAD)
