@@ -2,8 +2,10 @@
 
 import hashlib
 import os
+import platform
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -29,12 +31,11 @@ def clone(tmp_path: Path) -> Path:
 
 
 def stamp(clone: Path) -> str:
-    """What set-up would note of the Python it finds here and the locks of `dev`."""
-    found = next(filter(shutil.which, ("python3.12", "python3.11", "python3")))
-    told = subprocess.run([found, "--version"], capture_output=True, text=True, check=True).stdout
+    """What set-up notes of this Python and the locks of `dev`."""
+    told = f"Python {platform.python_version()}"
     locks = ("pyproject.toml", "requirements/uv.txt", "requirements/dev.txt")
     content = b"".join((clone / lock).read_bytes() for lock in locks)
-    return f"{told.strip()} {hashlib.sha256(content).hexdigest()}\n"
+    return f"{told} {hashlib.sha256(content).hexdigest()}\n"
 
 
 def set_up(clone: Path, path: str, **more: str) -> subprocess.CompletedProcess[str]:
@@ -99,7 +100,7 @@ def test_native_solc_of_the_same_version_wins(clone: Path, version: str) -> None
     """A solc that py-solc-x keeps is used when its version is the pinned one; else npm's."""
     told = f"echo 'Version: {version}+commit.1a2b3c4d.Linux.g++'"
     native = script(str(clone / ".solcx"), "solc-v0.8.37", told)
-    done = set_up(clone, os.environ["PATH"])
+    done = set_up(clone, os.environ["PATH"], PYTHON=sys.executable)
     assert done.returncode == 0, done.stderr
     chosen = clone / ".build/solc/solc-v0.8.37"
     shim = Path("../../tools/solc/solc-v0.8.37")
