@@ -415,11 +415,6 @@ class ClearingHouse(Ledger):
     def size_of(self, account: bytes, market: int) -> int:
         return self.size(account, market, self.market(market).peek())
 
-    def held(self, account: bytes) -> list[int]:
-        """Numbers of the markets whose bit is set."""
-        bits = self.stored(account).bitmap & MARKETS_MASK
-        return [n for n in range(62) if bits >> n & 1]
-
 
 def grew(t: Touched) -> bool:
     return t.after != 0 and (abs(t.after) > abs(t.before) or (t.after > 0) != (t.before > 0))
