@@ -62,7 +62,7 @@ def connect(exchange_id: str) -> Any:
     except ImportError:
         raise DownloadError(
             "downloading prices needs ccxt, which is not installed: "
-            'install the extra "analysis" (make setup SETS="core analysis")'
+            'install the extra "analysis" (make demo SETS="dev analysis" PRICES=...)'
         ) from None
     if exchange_id not in ccxt.exchanges:
         raise DownloadError(f"ccxt knows no exchange {exchange_id}")
