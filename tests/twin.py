@@ -6,7 +6,7 @@ from typing import Any
 
 from novation.chain.contract import Contract
 from novation.chain.reverts import decode_revert
-from novation.chain.words import unpack_account, unpack_house, unpack_position
+from novation.chain.words import unpack_account, unpack_position
 from novation.model.clearing import ClearingHouse
 from novation.model.clock import Clock
 from novation.model.errors import Refused
@@ -242,12 +242,12 @@ class Twin:
         world, last = self.world, self.world.chain.block_number()
         accounts: dict[bytes, int] = {}
         positions: dict[tuple[bytes, int], int] = {}
-        house = 0
-        kinds = ["AccountSet", "PositionSet", "LegBooked", "HouseSet"]
+        fees = 0
+        kinds = ["AccountSet", "PositionSet", "LegBooked", "FeesPending"]
         for event in world.clearing.events(kinds, 0, last):
             v = event.values
-            if event.name == "HouseSet":
-                house = v["word"]
+            if event.name == "FeesPending":
+                fees = v["fees"]
             elif event.name == "AccountSet":
                 accounts[v["account"]] = v["word"]
             elif event.name == "PositionSet":
@@ -263,10 +263,13 @@ class Twin:
         for key, word in positions.items():
             p, at = unpack_position(word), self.model.position(*key)
             assert (p.units, p.k, p.epoch) == (at.units, at.k, at.epoch)
-        h, totals = unpack_house(house), self.model.house
-        assert (h.capital_total, h.profit_total) == (totals.capital_total, totals.profit_total)
-        assert h.fees_pending == totals.fees_pending
+        held = [unpack_account(word) for word in accounts.values()]
+        totals = self.model.house
+        assert sum(a.capital for a in held) == totals.capital_total
+        assert sum(a.pnl for a in held if a.pnl > 0) == totals.profit_total
+        assert fees == totals.fees_pending
         self._check_vault_events(last)
+        self._check_market_events(last)
 
     def _check_vault_events(self, last: int) -> None:
         token, held = self.world.token.address, 0
@@ -274,6 +277,16 @@ class Twin:
             if event.values["token"] == token:
                 held = event.values["held"]
         assert held == self.vault.settlement_held
+
+    def _check_market_events(self, last: int) -> None:
+        """The last words that each market told are those it stores."""
+        for market in self.world.markets:
+            told = list(market.perp.events(["MarketSet"], 0, last))[-1].values
+            layout = market.perp.artifact.storage_layout["storage"]
+            slots = {e["label"]: int(e["slot"]) for e in layout}
+            for name in ("prices", "rates", "indices", "sides"):
+                stored = self.world.chain.storage(market.perp.address, slots[name])
+                assert told[name] == stored, (market.number, name)
 
     def _compare_pools(self, ids: list[bytes]) -> None:
         chain, layout = self.world.chain, self.world.markets[0].vamm.artifact.storage_layout

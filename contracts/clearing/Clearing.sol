@@ -2,12 +2,14 @@
 pragma solidity 0.8.37;
 
 import {IPerpMarket} from "../interfaces/IPerpMarket.sol";
+import {IVenue} from "../interfaces/IVenue.sol";
 import {Fixed} from "../libraries/Fixed.sol";
 import {Sides} from "../libraries/Sides.sol";
 import {MarginMath} from "../risk/MarginMath.sol";
-import {AccountId} from "../types/AccountId.sol";
-import {House, Leg, Position, Words} from "../types/Ledger.sol";
-import {MarketState, MarketView} from "../types/Market.sol";
+import {AccountId, AccountIds} from "../types/AccountId.sol";
+import {Ask, Fill} from "../types/Fill.sol";
+import {AmountOverflow, House, Leg, Position, Words} from "../types/Ledger.sol";
+import {IndexView, MarketState, MarketView} from "../types/Market.sol";
 import {Ledger} from "./Ledger.sol";
 
 /// @title Clearing: what legs do to the accounts they name, all or none.
@@ -21,16 +23,81 @@ abstract contract Clearing is Ledger {
     uint256 public constant MAX_FEE = 0.05e18;
     uint256 public constant MAX_HELD = 16;
     int256 internal constant MAX_SIZE = 1 << 79;
+    uint256 internal constant MAX_AMOUNT = type(uint96).max;
 
     /// @dev Accrues, touches every account, books legs, losses, transfers and the market, then checks margin.
     function _clear(IPerpMarket contract_, uint256 market, Leg[] calldata legs, uint256 houseFee, int256 premium)
         internal
     {
+        _checkHouseFee(houseFee);
         MarketView memory m;
-        contract_.accrue().unpackInto(m);
+        contract_.accrueToBook().unpackInto(m);
         _requireFillable(contract_, market, m);
         Touched[] memory ts = new Touched[](legs.length);
         _net(ts, legs, houseFee, market, m);
+        _measure(ts, m);
+        _apply(ts, contract_, market, m, houseFee, premium);
+    }
+
+    /// @dev As `_clear`, with the two legs of a fill of `taker` by the calling venue, which plans when both are touched.
+    function _fill(IPerpMarket contract_, uint256 market, AccountId taker, Ask calldata ask)
+        internal
+        returns (Fill memory f)
+    {
+        MarketView memory m;
+        contract_.accrueToBook().unpackInto(m);
+        _requireFillable(contract_, market, m);
+        AccountId pool = AccountIds.from(msg.sender, 0);
+        if (taker.key() == pool.key()) revert ClearingUnsortedLegs(pool, taker);
+        Touched[] memory ts = new Touched[](2);
+        uint256 first = taker.key() < pool.key() ? 0 : 1;
+        (Touched memory t, Touched memory v) = (ts[first], ts[1 - first]);
+        if (first == 0) _touch(t, taker, market, m);
+        _touch(v, pool, market, m);
+        if (first == 1) _touch(t, taker, market, m);
+        _measure(ts, m);
+        IndexView memory now_ = IndexView(m.index, m.strict, m.updatedAt, m.variance, m.live);
+        f = IVenue(msg.sender).planFill(market, now_, taker, v.before, t.before, ask);
+        int256 cash = f.size > 0 ? -int256(f.quote) : int256(f.quote);
+        (t.size, t.cash, t.transfer) = (f.size, cash, -int256(f.fee));
+        (v.size, v.cash, v.transfer) = (-f.size, -cash, int256(f.fee) - int256(f.houseFee));
+        _checkLeg(t.size, t.cash, t.transfer);
+        _checkHouseFee(f.houseFee);
+        _apply(ts, contract_, market, m, f.houseFee, f.premium);
+    }
+
+    function _checkHouseFee(uint256 houseFee) internal pure {
+        if (houseFee > MAX_AMOUNT) revert AmountOverflow(houseFee, MAX_AMOUNT);
+    }
+
+    /// @dev Bounds what a venue asks for, so that sums of it are far from the ends of the word.
+    function _checkLeg(int256 size, int256 cash, int256 transfer) internal pure {
+        if (size >= MAX_SIZE || size <= -MAX_SIZE) revert ClearingSizeOutOfRange(size, uint256(MAX_SIZE));
+        if (cash.abs() > MAX_AMOUNT) revert AmountOverflow(cash.abs(), MAX_AMOUNT);
+        if (transfer.abs() > MAX_AMOUNT) revert AmountOverflow(transfer.abs(), MAX_AMOUNT);
+    }
+
+    /// @dev Each account's size and worth before its leg, when all are touched.
+    function _measure(Touched[] memory ts, MarketView memory m) private pure {
+        for (uint256 i; i < ts.length; ++i) {
+            Touched memory t = ts[i];
+            t.before = t.after_ = Sides.sizeOf(m, t.p.units);
+            // Capital has 96 bits, pnl after a touch less than 200.
+            unchecked {
+                t.value = int256(t.a.capital) + t.a.pnl;
+            }
+        }
+    }
+
+    /// @dev What follows the touch: trade legs, the market, transfers, margin, and the words of each account.
+    function _apply(
+        Touched[] memory ts,
+        IPerpMarket contract_,
+        uint256 market,
+        MarketView memory m,
+        uint256 houseFee,
+        int256 premium
+    ) private {
         House memory h;
         h.read(totals);
         _book(ts, market, m);
@@ -67,16 +134,18 @@ abstract contract Clearing is Ledger {
             AccountId id = leg.account;
             bool again = n != 0 && id.key() == last.key();
             Touched memory t = ts[again ? n - 1 : n];
-            if (again) {
-                (t.size, t.cash, t.transfer) = (t.size + leg.size, t.cash + leg.cash, t.transfer + leg.transfer);
-            } else {
+            if (!again) {
                 if (id.key() < last.key()) revert ClearingUnsortedLegs(last, id);
                 _touch(t, id, market, m);
-                (t.size, t.cash, t.transfer) = (leg.size, leg.cash, leg.transfer);
                 last = id;
                 ++n;
             }
-            (size, cash, moved) = (size + leg.size, cash + leg.cash, moved + leg.transfer);
+            (int256 legSize, int256 legCash, int256 legTransfer) = (leg.size, leg.cash, leg.transfer);
+            _checkLeg(legSize, legCash, legTransfer);
+            unchecked {
+                (t.size, t.cash, t.transfer) = (t.size + legSize, t.cash + legCash, t.transfer + legTransfer);
+                (size, cash, moved) = (size + legSize, cash + legCash, moved + legTransfer);
+            }
         }
         if (size != 0 || cash != 0 || moved != 0) revert ClearingUnbalancedLegs(size, cash, moved);
         assembly ("memory-safe") {
@@ -85,58 +154,57 @@ abstract contract Clearing is Ledger {
     }
 
     /// @dev Trade legs: pnl += cash + size * P; units enter and leave at the ratio before the legs; O follows the sides.
+    /// Sizes have 81 bits, units 96 and less than 161 when they come; amounts as `_checkLeg` says, and `_touch` of pnl.
     function _book(Touched[] memory ts, uint256 market, MarketView memory m) internal pure {
-        int256[2] memory grown;
-        int256[2] memory units;
-        for (uint256 i; i < ts.length; ++i) {
-            Touched memory t = ts[i];
-            t.before = t.after_ = Sides.sizeOf(m, t.p.units);
-            // Capital has 96 bits, pnl after a touch less than 200.
-            unchecked {
-                t.value = int256(t.a.capital) + t.a.pnl;
-            }
-            if (t.size != 0) _resize(t, market, m, grown, units);
-            t.a.pnl += t.cash + t.size.mulWadFloor(int256(m.index));
-            _collect(t.a);
-        }
-        int256 o = int256(m.openInterest) + (grown[0] < grown[1] ? grown[0] : grown[1]);
-        uint256 openInterest = o > 0 ? uint256(o) : 0;
-        if (openInterest > m.openInterest && openInterest > m.openInterestCap) {
-            revert ClearingOpenInterestCap(market, openInterest, m.openInterestCap);
-        }
-        // A side contains the units that leave it; those that come have at most 160 bits.
         unchecked {
-            m.units[0] = uint256(int256(m.units[0]) + units[0]);
-            m.units[1] = uint256(int256(m.units[1]) + units[1]);
+            int256 grown; // change of the long sizes, `units` of the long units; of the short ones below
+            int256 units;
+            int256 grownShort;
+            int256 unitsShort;
+            for (uint256 i; i < ts.length; ++i) {
+                Touched memory t = ts[i];
+                if (t.size != 0) {
+                    (int256 had, int256 was) = (t.p.units, t.before);
+                    _resize(t, market, m);
+                    (int256 has, int256 is_) = (t.p.units, t.after_);
+                    grown += Fixed.positive(is_) - Fixed.positive(was);
+                    grownShort += Fixed.positive(-is_) - Fixed.positive(-was);
+                    units += Fixed.positive(has) - Fixed.positive(had);
+                    unitsShort += Fixed.positive(-has) - Fixed.positive(-had);
+                }
+                t.a.pnl += t.cash + t.size.mulWadFloorRaw(int256(m.index));
+                _collect(t.a);
+            }
+            int256 o = int256(m.openInterest) + (grown < grownShort ? grown : grownShort);
+            uint256 openInterest = o > 0 ? uint256(o) : 0;
+            if (openInterest > m.openInterest && openInterest > m.openInterestCap) {
+                revert ClearingOpenInterestCap(market, openInterest, m.openInterestCap);
+            }
+            // A side contains the units that leave it.
+            m.units[0] = uint256(int256(m.units[0]) + units);
+            m.units[1] = uint256(int256(m.units[1]) + unitsShort);
+            m.openInterest = openInterest;
         }
-        m.openInterest = openInterest;
     }
 
-    /// @dev Moves one position by its leg. @param grown Change of the sides' sizes. @param units Change of their units.
-    function _resize(
-        Touched memory t,
-        uint256 market,
-        MarketView memory m,
-        int256[2] memory grown,
-        int256[2] memory units
-    ) internal pure {
-        int256 after_ = t.before + t.size;
-        if (after_ >= MAX_SIZE || after_ <= -MAX_SIZE) revert ClearingSizeOutOfRange(after_, uint256(MAX_SIZE));
-        (uint256 from, uint256 to) = (Sides.sideOf(t.p.units), Sides.sideOf(after_));
-        (uint256 was, uint256 now_) = (t.before.abs(), after_.abs());
-        if (now_ < Sides.DUST) (after_, to, now_) = (0, 0, 0);
-        uint256 had = t.p.units.abs();
-        uint256 has = now_ == 0 ? 0 : _unitsAfter(m, to, from == to ? had : 0, was, now_);
-        if (has == 0) (after_, now_) = (0, 0);
-        // Sizes are below 2^80, units below 2^160 (a size times a side's units): far from the ends of the word.
+    /// @dev Moves one position by its leg: its units, `after_` and the account's bit.
+    function _resize(Touched memory t, uint256 market, MarketView memory m) internal pure {
+        int256 after_;
         unchecked {
-            grown[from] -= int256(was);
-            grown[to] += int256(now_);
-            units[from] -= int256(had);
-            units[to] += int256(has);
+            after_ = t.before + t.size;
         }
+        if (after_ >= MAX_SIZE || after_ <= -MAX_SIZE) revert ClearingSizeOutOfRange(after_, uint256(MAX_SIZE));
+        uint256 to = Sides.sideOf(after_);
+        uint256 now_ = after_.abs();
+        if (now_ < Sides.DUST) (after_, to, now_) = (0, 0, 0);
+        uint256 had = Sides.sideOf(t.p.units) == to ? t.p.units.abs() : 0;
+        uint256 has = now_ == 0 ? 0 : _unitsAfter(m, to, had, t.before.abs(), now_);
+        if (has == 0) after_ = 0;
         t.after_ = after_;
-        (t.p.units, t.p.k, t.p.epoch) = (to == 0 ? int256(has) : -int256(has), m.k[to], m.epoch[to]);
+        unchecked {
+            t.p.units = to == 0 ? int256(has) : -int256(has);
+        }
+        (t.p.k, t.p.epoch) = (Sides.kOf(m, to), Sides.epochOf(m, to));
         _checkGrowth(t, market, m);
         uint256 bit = 1 << market;
         t.a.bitmap = has == 0 ? t.a.bitmap & ~bit : t.a.bitmap | bit;
@@ -148,10 +216,12 @@ abstract contract Clearing is Ledger {
         pure
         returns (uint256)
     {
-        if (had == 0) return Sides.unitsDown(m, side, now_);
-        if (now_ >= was) return had + Sides.unitsDown(m, side, now_ - was);
-        uint256 out = Sides.unitsUp(m, side, was - now_);
-        return had > out ? had - out : 0;
+        unchecked {
+            if (had == 0) return Sides.unitsDown(m, side, now_);
+            if (now_ >= was) return had + Sides.unitsDown(m, side, now_ - was);
+            uint256 out = Sides.unitsUp(m, side, was - now_);
+            return had > out ? had - out : 0;
+        }
     }
 
     /// @dev Limits on a position that opens, grows or flips; venues' own accounts are bound by margin alone.
@@ -160,7 +230,7 @@ abstract contract Clearing is Ledger {
         // Dust that opens nothing would be paid for all the same.
         bool nothing = t.before == 0 && t.after_ == 0;
         if (t.after_ == 0 && !nothing) return;
-        uint256 notional = Fixed.mulWadUp(nothing ? t.size.abs() : t.after_.abs(), m.index);
+        uint256 notional = Fixed.mulWadUpRaw(nothing ? t.size.abs() : t.after_.abs(), m.index);
         if (notional < m.minNotional) revert ClearingPositionTooSmall(t.id, notional, m.minNotional);
         if (!_grew(t)) return;
         if (m.state != MarketState.Active) revert ClearingReduceOnly(t.id, t.before, t.after_);
@@ -178,45 +248,45 @@ abstract contract Clearing is Ledger {
     /// @dev Transfer legs: payers give capital first, then pnl; the house takes capital first, then receivers in order.
     /// What the house would get as pnl is cancelled and stays as surplus.
     function _transfers(Touched[] memory ts, House memory h, uint256 houseFee) internal view {
-        uint256 senior;
-        uint256 junior;
+        uint256 senior; // of capital, which has 96 bits
         for (uint256 i; i < ts.length; ++i) {
             Touched memory t = ts[i];
             if (t.transfer >= 0) continue;
-            (uint256 s, uint256 j) = _pay(t, uint256(-t.transfer));
-            // What accounts have is 96 bits each.
             unchecked {
-                (senior, junior) = (senior + s, junior + j);
+                senior += _pay(t, uint256(-t.transfer));
             }
         }
         uint256 fee = Fixed.min(senior, houseFee);
-        h.feesPending += fee / Words.FEE_UNIT;
-        senior -= fee;
-        junior -= houseFee - fee;
+        unchecked {
+            h.feesPending += fee / Words.FEE_UNIT;
+            senior -= fee;
+        }
         for (uint256 i; i < ts.length; ++i) {
             Touched memory t = ts[i];
             if (t.transfer <= 0) continue;
             uint256 s = Fixed.min(senior, uint256(t.transfer));
-            senior -= s;
-            t.a.capital += s;
-            t.a.pnl += t.transfer - int256(s);
+            unchecked {
+                senior -= s;
+                t.a.capital += s;
+                t.a.pnl += t.transfer - int256(s);
+            }
             _collect(t.a);
         }
     }
 
-    function _pay(Touched memory t, uint256 owed) internal view returns (uint256 senior, uint256 junior) {
+    /// @dev Takes what a payer owes. @return senior The part that was capital.
+    function _pay(Touched memory t, uint256 owed) internal view returns (uint256 senior) {
         if (t.id.owner() != msg.sender) {
-            uint256 maximum = Fixed.mulWadUp(t.cash.abs(), MAX_FEE);
+            uint256 maximum = Fixed.mulWadUpRaw(t.cash.abs(), MAX_FEE);
             if (owed > maximum) revert ClearingFeeTooHigh(t.id, owed, maximum);
         }
-        uint256 available = t.a.capital + (t.a.pnl > 0 ? uint256(t.a.pnl) : 0);
-        if (owed > available) revert ClearingTransferShort(t.id, owed, available);
-        // `owed` is available: capital first, and no more pnl than there is.
         unchecked {
+            uint256 available = t.a.capital + uint256(t.a.pnl.positive());
+            if (owed > available) revert ClearingTransferShort(t.id, owed, available);
+            // `owed` is available: capital first, and no more pnl than there is.
             senior = Fixed.min(t.a.capital, owed);
-            junior = owed - senior;
             t.a.capital -= senior;
-            t.a.pnl -= int256(junior);
+            t.a.pnl -= int256(owed - senior);
         }
     }
 
@@ -224,16 +294,15 @@ abstract contract Clearing is Ledger {
     function _checkMargin(Touched memory t, MarketView memory m) internal view {
         bool venue = t.a.bitmap & Words.VENUE_BIT != 0;
         MarginMath.Sums memory s = t.rest; // of its other markets until here, of all from here
-        uint256 maintenance = s.maintenance;
-        MarginMath.add(s, m, t.after_, venue);
+        MarginMath.addInitial(s, m, t.after_, venue);
         (uint256 collateral, uint256 collateralInitial) = _collateral(t.id, t.a);
         int256 initialEquity = MarginMath.initialEquity(t.a, s, collateralInitial);
-        if (initialEquity >= int256(s.initial) && s.live) return;
+        if (initialEquity >= int256(s.initial) && s.live) return; // the market cleared is live
         if (_grew(t)) revert ClearingInitialMargin(t.id, initialEquity, s.initial);
         int256 equity = MarginMath.equity(t.a, s, collateral);
         int256 before = equity - (int256(t.a.capital) + t.a.pnl - t.value);
-        uint256 required = s.maintenance;
-        maintenance += MarginMath.maintenance(s, m, t.before, venue);
+        uint256 required = s.maintenance + MarginMath.maintenance(s, m, t.after_, venue);
+        uint256 maintenance = s.maintenance + MarginMath.maintenance(s, m, t.before, venue);
         if (!MarginMath.onlyFell(before, maintenance, equity, required)) {
             revert ClearingRiskRose(t.id, equity, required);
         }

@@ -7,12 +7,11 @@ import {Multicallable} from "solady/utils/Multicallable.sol";
 import {IClearingHouse} from "../interfaces/IClearingHouse.sol";
 import {IPerpMarket} from "../interfaces/IPerpMarket.sol";
 import {Fixed} from "../libraries/Fixed.sol";
-import {Sides} from "../libraries/Sides.sol";
 import {MarginMath} from "../risk/MarginMath.sol";
 import {AccountId, AccountIds} from "../types/AccountId.sol";
+import {Ask, Fill} from "../types/Fill.sol";
 import {Account, AmountOverflow, Health, House, Leg, Position, Words} from "../types/Ledger.sol";
 import {IndexView, MarketState, MarketView} from "../types/Market.sol";
-import {MarketNow} from "../types/MarketNow.sol";
 import {Clearing} from "./Clearing.sol";
 import {Ledger} from "./Ledger.sol";
 
@@ -79,9 +78,10 @@ contract ClearingHouse is Clearing, AccessManaged, Multicallable {
         locked
         returns (IndexView memory m, int256 sizeA, int256 sizeB)
     {
-        MarketNow memory w = _marketForCaller(market).accrue();
-        w.quoteInto(m);
-        (sizeA, sizeB) = (_sizeNow(a, market, w), _sizeNow(b, market, w));
+        MarketView memory w;
+        _market(market).accrue().unpackInto(w);
+        m = IndexView(w.index, w.strict, w.updatedAt, w.variance, w.live);
+        (sizeA, sizeB) = (_sizeIn(a, market, w), _sizeIn(b, market, w));
     }
 
     /// @inheritdoc IClearingHouse
@@ -93,8 +93,12 @@ contract ClearingHouse is Clearing, AccessManaged, Multicallable {
 
     /// @inheritdoc IClearingHouse
     function clear(uint256 market, Leg[] calldata legs, uint256 houseFee, int256 premium) external locked {
-        if (houseFee > type(uint96).max) revert AmountOverflow(houseFee, type(uint96).max);
         _clear(_requireVenue(market), market, legs, houseFee, premium);
+    }
+
+    /// @inheritdoc IClearingHouse
+    function fill(uint256 market, AccountId taker, Ask calldata ask) external locked returns (Fill memory) {
+        return _fill(_requireVenue(market), market, taker, ask);
     }
 
     /// @dev The market's contract; reverts unless the caller is a venue of it.
@@ -103,12 +107,6 @@ contract ClearingHouse is Clearing, AccessManaged, Multicallable {
         if (v.marketPlusOne == market + 1) return v.contract_;
         if (v.marketPlusOne != ANY_MARKET + 1) revert ClearingNotVenue(msg.sender, market);
         return _market(market);
-    }
-
-    /// @dev The market's contract, for a venue of it from the venue's own slot, which `clear` needs anyway.
-    function _marketForCaller(uint256 market) internal view returns (IPerpMarket) {
-        Venue storage v = venues[msg.sender];
-        return v.marketPlusOne == market + 1 ? v.contract_ : _market(market);
     }
 
     // Accounts
@@ -152,24 +150,29 @@ contract ClearingHouse is Clearing, AccessManaged, Multicallable {
         t.a.capital -= amount;
         _checkFree(from, t.a, t.rest);
         _save(t, h);
-        _credit(to, amount, h);
+        h.capitalTotal += _credit(to, amount);
         _saveHouse(h);
         emit Transferred(from, to, amount);
     }
 
     /// @dev Adds capital without touching markets: it needs no price. A venue's own account takes only from that venue.
-    function _credit(AccountId id, uint256 amount, House memory h) internal {
+    /// @return added What of it is capital, when a loss was waiting for some.
+    function _credit(AccountId id, uint256 amount) internal returns (uint256 added) {
         if (id.owner() == address(0)) revert ClearingNoOwner(id);
         uint256 old = accounts[id];
-        Account memory a;
-        a.read(old);
-        if (a.bitmap & Words.VENUE_BIT != 0 && id.owner() != msg.sender) revert ClearingVenueAccount(id);
-        a.capital += amount;
-        _collect(a);
-        uint256 word = _moved(old, a, h);
-        if (word == old) return;
-        accounts[id] = word;
-        emit AccountSet(id, word);
+        if (old >> 192 & Words.VENUE_BIT != 0 && id.owner() != msg.sender) revert ClearingVenueAccount(id);
+        (uint256 capital, int256 pnl) = (Words.capitalOf(old), Words.pnlOf(old));
+        uint256 loss = pnl < 0 ? Fixed.min(amount, pnl.abs()) : 0;
+        // Amounts have 96 bits. A negative pnl has no capital beside it, and rises to 0 at most.
+        unchecked {
+            added = amount - loss;
+            if (capital + added > type(uint96).max) revert AmountOverflow(capital + added, type(uint96).max);
+            uint256 word = old + added;
+            if (loss != 0) word = Words.withPnl(word, pnl + int256(loss));
+            if (word == old) return 0;
+            accounts[id] = word;
+            emit AccountSet(id, word);
+        }
     }
 
     /// @inheritdoc IClearingHouse
@@ -185,7 +188,7 @@ contract ClearingHouse is Clearing, AccessManaged, Multicallable {
         uint256 amount = h.feesPending * Words.FEE_UNIT;
         if (amount == 0) revert ClearingZeroAmount();
         h.feesPending = 0;
-        _credit(treasury, amount, h);
+        h.capitalTotal += _credit(treasury, amount);
         _saveHouse(h);
         emit FeesCollected(treasury, amount);
     }
@@ -208,9 +211,9 @@ contract ClearingHouse is Clearing, AccessManaged, Multicallable {
 
     /// @inheritdoc IClearingHouse
     function credit(AccountId id, uint256 amount) external onlyVault(msg.sender) {
-        House memory h = _loadHouse();
-        _credit(id, amount, h);
-        _saveHouse(h);
+        uint256 added = _credit(id, amount);
+        // The low field: capitalTotal never passes V, which the vault holds to 96 bits.
+        totals += added;
         holder = address(0);
     }
 
@@ -336,20 +339,7 @@ contract ClearingHouse is Clearing, AccessManaged, Multicallable {
 
     /// @inheritdoc IClearingHouse
     function sizeOf(AccountId id, uint256 market) external view unlockedView returns (int256) {
-        MarketView memory m = _market(market).peek();
-        Position memory p = Words.position(positions[id][market]);
-        _convert(market, m.epoch[Sides.sideOf(p.units)], p);
-        return Sides.sizeOf(m, p.units);
-    }
-
-    /// @dev Size after a touch, without the dust rule (which would move `m`).
-    function _sizeNow(AccountId id, uint256 market, MarketNow memory m) internal view returns (int256) {
-        uint256 word = positions[id][market];
-        if (word == 0) return 0;
-        Position memory p = Words.position(word);
-        uint256 side = Sides.sideOf(p.units);
-        _convert(market, m.epochOf(side), p);
-        return Sides.sizeAt(p.units, m.unitsOf(side), m.openInterest());
+        return _sizeIn(id, market, _market(market).peek());
     }
 
     /// @inheritdoc IClearingHouse

@@ -110,6 +110,16 @@ abstract contract Ledger is IClearingHouse {
         }
     }
 
+    /// @dev Size after a touch, without the dust rule (which would move `m`).
+    function _sizeIn(AccountId id, uint256 market, MarketView memory m) internal view returns (int256) {
+        uint256 word = positions[id][market];
+        if (word == 0) return 0;
+        Position memory p;
+        p.read(word);
+        _convert(market, Sides.epochOf(m, Sides.sideOf(p.units)), p);
+        return Sides.sizeOf(m, p.units);
+    }
+
     /// @dev What a touch does to one position: profit since the last touch; ended epochs convert; dust is closed.
     /// @return pnl WAD quote. @return shrunk Whether dust left its side in `m`.
     function _sync(uint256 market, MarketView memory m, Position memory p)
@@ -118,9 +128,9 @@ abstract contract Ledger is IClearingHouse {
         returns (int256 pnl, bool shrunk)
     {
         uint256 side = Sides.sideOf(p.units);
-        pnl = _convert(market, m.epoch[side], p);
+        pnl = _convert(market, Sides.epochOf(m, side), p);
         if (p.units == 0) return (pnl, false);
-        int256 k = m.k[side];
+        int256 k = Sides.kOf(m, side);
         unchecked {
             pnl += Sides.profit(p, k); // below 2^136 each; a market has 2^24 epochs
         }
@@ -242,9 +252,10 @@ abstract contract Ledger is IClearingHouse {
 
     function _saveHouse(House memory h) internal {
         uint256 word = h.pack();
-        if (word == totals) return;
+        uint256 old = totals;
+        if (word == old) return;
         totals = word;
-        emit HouseSet(word);
+        if (word >> 192 != old >> 192) emit FeesPending(word >> 192);
     }
 
     /// @dev Touches one account for its own sake.

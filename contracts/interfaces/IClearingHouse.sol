@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {AccountId} from "../types/AccountId.sol";
+import {Ask, Fill} from "../types/Fill.sol";
 import {Account, Health, House, Leg, Position} from "../types/Ledger.sol";
 import {IndexView, MarketState} from "../types/Market.sol";
 
@@ -16,8 +17,8 @@ interface IClearingHouse {
     event PositionSet(AccountId indexed account, uint256 indexed market, uint256 word);
     /// @notice The stored words of an account and its position after a leg was booked.
     event LegBooked(AccountId indexed account, uint256 indexed market, uint256 accountWord, uint256 positionWord);
-    /// @notice The stored word of the totals after a change.
-    event HouseSet(uint256 word);
+    /// @notice Fees of the house not yet credited, 1e-6 quote. The other totals are sums over the accounts' words.
+    event FeesPending(uint256 fees);
     /// @notice pnl became capital at less than or equal to one for one. WAD quote.
     event Released(AccountId indexed account, uint256 pnl, uint256 capital);
     /// @notice Capital moved between accounts by their owner's will. WAD quote.
@@ -31,7 +32,7 @@ interface IClearingHouse {
 
     /// @notice Thrown when sizes, cash or transfers of the legs do not add up to zero (transfers: to the house's fee).
     error ClearingUnbalancedLegs(int256 size, int256 cash, int256 transfer);
-    /// @notice Thrown when legs are not sorted by account (equal neighbours are netted).
+    /// @notice Thrown when legs are not sorted by account (equal neighbours are netted), or a fill names one account twice.
     error ClearingUnsortedLegs(AccountId before, AccountId after_);
     /// @notice Thrown when no market has this number.
     error ClearingUnknownMarket(uint256 market);
@@ -94,6 +95,10 @@ interface IClearingHouse {
     /// @param houseFee Fee that stays with the house, WAD; rounded down to 1e-6, the rest is surplus.
     /// @param premium The venue's (mid - index) / index after the fill, WAD; KEEP_PREMIUM when it has no mid.
     function clear(uint256 market, Leg[] calldata legs, uint256 houseFee, int256 premium) external;
+
+    /// @notice Books a fill of `taker` against the calling venue's account 0, as the venue plans it (IVenue) when the
+    /// market is at this block: what `clear` does with the two legs, in one call.
+    function fill(uint256 market, AccountId taker, Ask calldata ask) external returns (Fill memory);
 
     /// @notice Stores how many lots move the venue's mid from the index to its band, WAD.
     function setDepth(uint256 market, uint256 depth) external;

@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {AccountId} from "../types/AccountId.sol";
+import {Fill} from "../types/Fill.sol";
 import {Account, Health, House} from "../types/Ledger.sol";
 import {MarketView} from "../types/Market.sol";
 import {IVAMM} from "./IVAMM.sol";
@@ -42,7 +43,7 @@ interface ILens {
     struct Quote {
         bool ok;
         bytes reason;
-        IVAMM.Fill fill;
+        Fill fill;
     }
 
     /// @notice Totals of the ledger. @param held Settlement tokens, WAD. @param ratio Release ratio h, WAD.

@@ -55,6 +55,9 @@ interface IPerpMarket {
     /// @notice Brings index, averages, funding and side indices to this block and returns the result.
     function accrue() external returns (MarketNow memory);
 
+    /// @notice As `accrue`, for a caller whose `book` follows in the same call: that emits the words, once.
+    function accrueToBook() external returns (MarketNow memory);
+
     /// @notice What `accrue` would return now. Does not write; not shut by the lock (it reads nothing that a call could half-write).
     function peek() external view returns (MarketView memory);
 

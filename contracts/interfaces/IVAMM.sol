@@ -2,27 +2,14 @@
 pragma solidity 0.8.37;
 
 import {AccountId} from "../types/AccountId.sol";
+import {Fill} from "../types/Fill.sol";
 import {VammParams} from "../types/VammParams.sol";
+import {IVenue} from "./IVenue.sol";
 
 /// @notice A virtual AMM: quotes along its own curve and fills against its own account in the ledger.
 /// @dev Its inventory and money are ledger account (this, 0), never stored here; escrow of LP deposits is (this, 1).
 /// Only a fill moves along the curve. What else changes depth or inventory keeps the mid (the peg takes it).
-interface IVAMM {
-    /// @notice A fill, planned. @param size WAD lots, positive when the trader buys.
-    /// @param quote What the lots cost, WAD, without fee. @param fee All of it, WAD. @param houseFee Part of `fee`.
-    /// @param peg After the return of the peg, WAD quote per lot. @param mid After the fill, WAD quote per lot.
-    /// @param index The price it was planned at. @param premium (mid - index) / index after the fill, WAD.
-    struct Fill {
-        int256 size;
-        uint256 quote;
-        uint256 fee;
-        uint256 houseFee;
-        uint256 peg;
-        uint256 mid;
-        uint256 index;
-        int256 premium;
-    }
-
+interface IVAMM is IVenue {
     /// @notice An LP's open request. @param amount Quote to deposit or shares to withdraw, WAD. @param madeAt When, seconds.
     /// @param minRatio Least release ratio accepted, WAD.
     struct Request {

@@ -10,6 +10,7 @@ import {IVAMM} from "../interfaces/IVAMM.sol";
 import {Accrual} from "../libraries/Accrual.sol";
 import {Fixed} from "../libraries/Fixed.sol";
 import {AccountId} from "../types/AccountId.sol";
+import {Fill} from "../types/Fill.sol";
 import {Health, Words} from "../types/Ledger.sol";
 import {MarketWords} from "../types/MarketWords.sol";
 import {RiskParams} from "../types/RiskParams.sol";
@@ -92,7 +93,7 @@ contract Lens is ILens {
     function quotes(IVAMM vamm, int256[] calldata sizes) external view returns (Quote[] memory out) {
         out = new Quote[](sizes.length);
         for (uint256 i; i < sizes.length; ++i) {
-            try vamm.quoteTrade(sizes[i]) returns (IVAMM.Fill memory fill) {
+            try vamm.quoteTrade(sizes[i]) returns (Fill memory fill) {
                 (out[i].ok, out[i].fill) = (true, fill);
             } catch (bytes memory reason) {
                 out[i].reason = reason;

@@ -101,11 +101,13 @@ library Accrual {
     /// @notice Seconds until |index / short - 1| falls to `threshold` with no new price, rounded up; 0 when it is below.
     /// @dev short' = index - d * exp(-t / tau); it meets the threshold at d' = index * threshold / (1 +- threshold).
     function gapSeconds(uint256 index, uint256 short, uint256 threshold, uint256 tau) internal pure returns (uint256) {
-        uint256 d = index > short ? index - short : short - index;
-        if (d * 1e18 <= threshold * short) return 0;
-        uint256 end = index * threshold / (index > short ? 1e18 + threshold : 1e18 - threshold);
-        if (end == 0) end = 1;
-        uint256 ln = uint256(FixedPointMathLib.lnWad(int256(d * 1e18 / end)));
-        return Fixed.divUp(ln * tau, 1e18);
+        unchecked {
+            uint256 d = index > short ? index - short : short - index;
+            if (d * 1e18 <= threshold * short) return 0;
+            uint256 end = index * threshold / (index > short ? 1e18 + threshold : 1e18 - threshold);
+            if (end == 0) end = 1;
+            uint256 ln = uint256(FixedPointMathLib.lnWad(int256(d * 1e18 / end)));
+            return Fixed.divUp(ln * tau, 1e18);
+        }
     }
 }

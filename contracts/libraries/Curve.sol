@@ -59,7 +59,10 @@ library Curve {
     {
         if (rate == 0) return 0;
         // X where mid = index: r * sqrt(p / index)
-        uint256 cut = r * FixedPointMathLib.sqrt(FixedPointMathLib.fullMulDiv(p, 1e36, index)) / 1e18;
+        uint256 cut = FixedPointMathLib.sqrt(FixedPointMathLib.fullMulDiv(p, 1e36, index));
+        unchecked {
+            cut = r * cut / 1e18;
+        }
         if ((x0 < cut && cut < x1) || (x1 < cut && cut < x0)) {
             return _pieceUp(p, r, x0, cut, index, rate) + _pieceUp(p, r, cut, x1, index, rate);
         }
@@ -71,23 +74,30 @@ library Curve {
         pure
         returns (uint256)
     {
-        uint256 k = r * r;
-        uint256 sum = FixedPointMathLib.fullMulDiv(k, p, x0 * x0) + FixedPointMathLib.fullMulDiv(k, p, x1 * x1)
-            + FixedPointMathLib.fullMulDiv(k, p, x0 * x1);
-        uint256 away = Fixed.divUp(FixedPointMathLib.dist(sum, 3 * index), 3);
+        uint256 between;
+        unchecked {
+            between = FixedPointMathLib.fullMulDiv(r * r, p, x0 * x1);
+        }
+        uint256 sum = mid(p, r, x0) + mid(p, r, x1) + between; // any may be near the end of the word
+        uint256 away = Fixed.divUp(FixedPointMathLib.dist(sum, 3 * index), 3) * rate;
         uint256 c = quoteUp(p, r, x0, x1);
-        return FixedPointMathLib.fullMulDivUp(c, away * rate, index * 1e18);
+        unchecked {
+            return FixedPointMathLib.fullMulDivUp(c, away, index * 1e18);
+        }
     }
 
     /// @notice Base and age part of the fee rate: min(cap, base + age * sigma * sqrt(seconds)), rounded up, WAD.
-    /// @param variance Of the index per second, WAD. @param age Fee per standard deviation, WAD.
+    /// @param variance Of the index per second, WAD, below 2^64. @param age Fee per standard deviation, WAD, below 2^64;
+    /// so is `base`, and `seconds_` below 2^40.
     function flatRateUp(uint256 base, uint256 age, uint256 cap, uint256 variance, uint256 seconds_)
         internal
         pure
         returns (uint256)
     {
-        uint256 deviation = FixedPointMathLib.sqrt(variance * seconds_ * 1e18);
-        return Fixed.min(cap, base + Fixed.mulWadUp(age, deviation));
+        unchecked {
+            uint256 deviation = FixedPointMathLib.sqrt(variance * seconds_ * 1e18);
+            return Fixed.min(cap, base + Fixed.mulWadUpRaw(age, deviation));
+        }
     }
 
     /// @notice Lots that move the mid from the index to the band at peg = index: r * (1 - 1 / sqrt(1 + band)), down.

@@ -16,13 +16,39 @@ library Sides {
     uint256 internal constant DUST = 1e9;
 
     /// @notice 0 for the long side, 1 for the short one; the side of `signed`.
-    function sideOf(int256 signed) internal pure returns (uint256) {
-        return signed < 0 ? 1 : 0;
+    function sideOf(int256 signed) internal pure returns (uint256 side) {
+        assembly ("memory-safe") {
+            side := slt(signed, 0)
+        }
+    }
+
+    /// @notice `m.units[side]`, with the bound left to the caller: a side is 0 or 1.
+    function unitsOf(MarketView memory m, uint256 side) internal pure returns (uint256) {
+        return _at(m.units, side);
+    }
+
+    /// @notice `m.k[side]`; see `unitsOf`.
+    function kOf(MarketView memory m, uint256 side) internal pure returns (int256 k) {
+        int256[2] memory pair = m.k;
+        assembly ("memory-safe") {
+            k := mload(add(pair, shl(5, side)))
+        }
+    }
+
+    /// @notice `m.epoch[side]`; see `unitsOf`.
+    function epochOf(MarketView memory m, uint256 side) internal pure returns (uint256) {
+        return _at(m.epoch, side);
+    }
+
+    function _at(uint256[2] memory pair, uint256 side) private pure returns (uint256 value) {
+        assembly ("memory-safe") {
+            value := mload(add(pair, shl(5, side)))
+        }
     }
 
     /// @notice Size in lots of `units`, rounded toward zero; the sign is that of the units.
     function sizeOf(MarketView memory m, int256 units) internal pure returns (int256) {
-        return sizeAt(units, m.units[sideOf(units)], m.openInterest);
+        return sizeAt(units, unitsOf(m, sideOf(units)), m.openInterest);
     }
 
     /// @notice As `sizeOf`, on a side of `n` units at open interest `o`.
@@ -34,14 +60,20 @@ library Sides {
         }
     }
 
-    /// @notice Units that `size` lots (unsigned) are worth on `side`: 1 to 1 on an empty side.
+    /// @notice Units that `size` lots (unsigned, below 2^81) are worth on `side`: 1 to 1 on an empty side.
     function unitsDown(MarketView memory m, uint256 side, uint256 size) internal pure returns (uint256) {
-        return m.openInterest == 0 ? size : size * m.units[side] / m.openInterest;
+        uint256 o = m.openInterest;
+        unchecked {
+            return o == 0 ? size : size * unitsOf(m, side) / o;
+        }
     }
 
     /// @notice As `unitsDown`, rounded up.
     function unitsUp(MarketView memory m, uint256 side, uint256 size) internal pure returns (uint256) {
-        return m.openInterest == 0 ? size : Fixed.divUp(size * m.units[side], m.openInterest);
+        uint256 o = m.openInterest;
+        unchecked {
+            return o == 0 ? size : Fixed.divUp(size * unitsOf(m, side), o);
+        }
     }
 
     /// @notice Profit of a position since its last touch, toward minus infinity, WAD quote.

@@ -93,11 +93,16 @@ contract PerpMarket is IPerpMarket, AccessManaged {
 
     /// @inheritdoc IPerpMarket
     function accrue() external onlyClearing returns (MarketNow memory w) {
-        _accrue(w);
+        _accrue(w, true);
+    }
+
+    /// @inheritdoc IPerpMarket
+    function accrueToBook() external onlyClearing returns (MarketNow memory w) {
+        _accrue(w, false);
     }
 
     /// @dev Fills `w`: what is passed down is allocated once.
-    function _accrue(MarketNow memory w) internal {
+    function _accrue(MarketNow memory w, bool tell) internal {
         _load(w);
         uint256 seen = seenPrice;
         if (w.state() >= MarketState.Settling) {
@@ -110,7 +115,7 @@ contract PerpMarket is IPerpMarket, AccessManaged {
             seenPrice = seen | SEEN_BIT;
             if (_advance(w, price)) {
                 (prices, rates, indices, sides) = (w.prices, w.rates, w.indices, w.sides);
-                emit MarketSet(w.prices, w.rates, w.indices, w.sides);
+                if (tell) emit MarketSet(w.prices, w.rates, w.indices, w.sides);
             }
         }
         w.seen = _complete(w.risk, seen & ~SEEN_BIT);
@@ -244,14 +249,16 @@ contract PerpMarket is IPerpMarket, AccessManaged {
     }
 
     /// @dev Seconds since the last accrual in which the feed was alive: none between the old round's end and the new round.
-    function _liveSeconds(MarketWords memory s, Price memory price, bool live) internal view returns (uint256) {
-        uint256 end =
-            live && price.updatedAt <= s.validUntil ? block.timestamp : Fixed.min(block.timestamp, s.validUntil);
-        uint256 dt = end > s.accruedAt ? end - s.accruedAt : 0;
-        if (live && price.updatedAt > s.validUntil) {
-            dt += block.timestamp - (price.updatedAt > s.accruedAt ? price.updatedAt : s.accruedAt);
+    function _liveSeconds(MarketWords memory s, Price memory price, bool live) internal view returns (uint256 dt) {
+        // Times have 40 bits.
+        unchecked {
+            uint256 end =
+                live && price.updatedAt <= s.validUntil ? block.timestamp : Fixed.min(block.timestamp, s.validUntil);
+            dt = end > s.accruedAt ? end - s.accruedAt : 0;
+            if (live && price.updatedAt > s.validUntil) {
+                dt += block.timestamp - (price.updatedAt > s.accruedAt ? price.updatedAt : s.accruedAt);
+            }
         }
-        return dt;
     }
 
     /// @dev Shuts fills while |index / short - 1| > mmr / 2 and INTERRUPTION seconds after.
@@ -354,7 +361,7 @@ contract PerpMarket is IPerpMarket, AccessManaged {
     /// @inheritdoc IPerpMarket
     function setParams(RiskParams calldata p) external restricted {
         MarketNow memory w;
-        _accrue(w);
+        _accrue(w, true);
         _setParams(p);
     }
 
@@ -398,7 +405,7 @@ contract PerpMarket is IPerpMarket, AccessManaged {
     function beginSettlement() external restricted {
         if (risk.state >= MarketState.Settling) revert MarketWrongState(risk.state);
         MarketNow memory w;
-        _accrue(w);
+        _accrue(w, true);
         risk.state = MarketState.Settling;
         settlementAt = block.timestamp;
         emit StateSet(MarketState.Settling);

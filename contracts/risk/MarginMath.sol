@@ -8,7 +8,7 @@ import {MarketView} from "../types/Market.sol";
 /// @notice Margin of linear positions. P index, S strict price, N notional, all WAD; every rounding is against the account.
 /// maintenance = N(P) * mmr * f, initial = N(S) * imr * (f + c * O / depth), f = 1 + N / sizeScale; each rate at most 1.
 /// Fields bound every sum and product below (prices, sizes 80 bits; rates 60; sums of an account far below 2^250), so
-/// the arithmetic is unchecked but for the products of `Fixed` and for equity: a venue's cash is any number of 256 bits.
+/// the arithmetic is unchecked but for that of equity.
 /// S is, for a long, the lower of index and strict average but at least P * (1 - imr); for a short the mirror image.
 library MarginMath {
     using Fixed for int256;
@@ -41,20 +41,28 @@ library MarginMath {
 
     /// @notice Adds a position of `size` lots (positive when long) in market `m`.
     function add(Sums memory s, MarketView memory m, int256 size, bool venue) internal pure {
+        if (size == 0) return;
+        addInitial(s, m, size, venue);
+        unchecked {
+            s.maintenance += maintenance(s, m, size, venue);
+        }
+    }
+
+    /// @notice The part of `add` that concerns initial margin.
+    function addInitial(Sums memory s, MarketView memory m, int256 size, bool venue) internal pure {
         unchecked {
             if (size == 0) return;
             uint256 lots = size.abs();
             uint256 strict = strictPrice(m, size > 0);
-            uint256 notional = Fixed.mulWadUp(lots, strict);
+            uint256 notional = Fixed.mulWadUpRaw(lots, strict);
             uint256 rate = VENUE_IMR;
             if (!venue) {
                 uint256 crowd = m.openInterest == 0 ? 0 : m.depth == 0 ? 1e18 : m.openInterest * 1e18 / m.depth;
-                rate = _rate(m.imr, notional, m.sizeScale, Fixed.min(Fixed.mulWadUp(m.interestRate, crowd), 1e18));
+                rate = _rate(m.imr, notional, m.sizeScale, Fixed.min(Fixed.mulWadUpRaw(m.interestRate, crowd), 1e18));
             }
-            s.initial += Fixed.mulWadUp(notional, rate);
-            s.strictLoss += size.mulWadFloor(int256(strict) - int256(m.index));
+            s.initial += Fixed.mulWadUpRaw(notional, rate);
+            s.strictLoss += size.mulWadFloorRaw(int256(strict) - int256(m.index));
             if (m.profitWeight < s.profitWeight) s.profitWeight = m.profitWeight;
-            s.maintenance += maintenance(s, m, size, venue);
         }
     }
 
@@ -64,11 +72,11 @@ library MarginMath {
             uint256 price = m.index;
             if (!m.live) {
                 price = size > 0 == m.strict < price ? m.strict : price;
-                s.deadLoss += size.mulWadFloor(int256(price) - int256(m.index));
+                s.deadLoss += size.mulWadFloorRaw(int256(price) - int256(m.index));
                 s.live = false;
             }
-            uint256 notional = Fixed.mulWadUp(size.abs(), price);
-            uint256 required = Fixed.mulWadUp(notional, venue ? VENUE_MMR : _rate(m.mmr, notional, m.sizeScale, 0));
+            uint256 notional = Fixed.mulWadUpRaw(size.abs(), price);
+            uint256 required = Fixed.mulWadUpRaw(notional, venue ? VENUE_MMR : _rate(m.mmr, notional, m.sizeScale, 0));
             return m.live ? required : 2 * required;
         }
     }
@@ -89,7 +97,7 @@ library MarginMath {
     function _rate(uint256 base, uint256 notional, uint256 scale, uint256 extra) private pure returns (uint256) {
         unchecked {
             uint256 f = 1e18 + Fixed.divUp(notional * 1e18, scale) + extra;
-            return Fixed.min(Fixed.mulWadUp(base, f), 1e18);
+            return Fixed.min(Fixed.mulWadUpRaw(base, f), 1e18);
         }
     }
 

@@ -45,7 +45,10 @@ library RiskBounds {
         pure
         returns (uint256)
     {
-        if (to <= from || time >= start + duration) return to * 1e12;
-        return from * 1e12 + ((to - from) * 1e12 * (time - start) + duration - 1) / duration;
+        // Rates and the duration have 24 bits, times 40.
+        unchecked {
+            if (to <= from || time >= start + duration) return to * 1e12;
+            return from * 1e12 + ((to - from) * 1e12 * (time - start) + duration - 1) / duration;
+        }
     }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {IndexView, MarketState, MarketView} from "./Market.sol";
+import {MarketState, MarketView} from "./Market.sol";
 
 /// @notice A market at this moment in the words that it stores, as it hands itself to the clearing house: seven words
 /// to copy and check instead of the 25 of `MarketView`.
@@ -67,25 +67,8 @@ library MarketNowLib {
         return uint80(w.prices);
     }
 
-    function strict(MarketNow memory w) internal pure returns (uint256) {
-        return state(w) >= MarketState.Settling ? uint80(w.prices) : uint80(w.prices >> 80);
-    }
-
     function state(MarketNow memory w) internal pure returns (MarketState) {
         return MarketState(uint8(w.risk >> 176));
-    }
-
-    /// @notice Fills `q` with what a venue quotes by.
-    function quoteInto(MarketNow memory w, IndexView memory q) internal pure {
-        (q.index, q.strict, q.updatedAt) = (index(w), strict(w), uint64(w.seen));
-        unchecked {
-            q.variance = (w.rates >> 224) * VARIANCE_UNIT;
-        }
-        q.live = w.seen & LIVE != 0;
-    }
-
-    function openInterest(MarketNow memory w) internal pure returns (uint256) {
-        return uint80(w.rates >> 80);
     }
 
     function depth(MarketNow memory w) internal pure returns (uint256) {
@@ -104,16 +87,6 @@ library MarketNowLib {
         unchecked {
             return int256(uint256(uint24(w.risk >> 152))) * 1e12;
         }
-    }
-
-    /// @notice Units of a side, 0 or 1.
-    function unitsOf(MarketNow memory w, uint256 side) internal pure returns (uint256) {
-        return uint80(w.sides >> (80 * side));
-    }
-
-    /// @notice Epoch of a side, 0 or 1.
-    function epochOf(MarketNow memory w, uint256 side) internal pure returns (uint256) {
-        return uint24(w.sides >> (160 + 24 * side));
     }
 
     /// @notice Fills `m` with every field, in full words.

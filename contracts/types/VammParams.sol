@@ -33,6 +33,9 @@ struct VammParams {
 
 /// @notice A fill needs only the first of the two stored slots; this reads it at once, and its fields from the word.
 library VammParamsLib {
+    /// @notice One ppm as a WAD.
+    uint256 internal constant PPM = 1e12;
+
     function trading(VammParams storage p) internal view returns (uint256 w) {
         assembly ("memory-safe") {
             w := sload(p.slot)
@@ -43,20 +46,32 @@ library VammParamsLib {
         return uint24(w);
     }
 
+    /// @notice WAD.
     function baseFee(uint256 w) internal pure returns (uint256) {
-        return uint24(w >> 24);
+        unchecked {
+            return uint24(w >> 24) * PPM;
+        }
     }
 
+    /// @notice WAD.
     function distanceFee(uint256 w) internal pure returns (uint256) {
-        return uint24(w >> 48);
+        unchecked {
+            return uint24(w >> 48) * PPM;
+        }
     }
 
+    /// @notice WAD.
     function ageFee(uint256 w) internal pure returns (uint256) {
-        return uint24(w >> 72);
+        unchecked {
+            return uint24(w >> 72) * PPM;
+        }
     }
 
+    /// @notice WAD.
     function feeCap(uint256 w) internal pure returns (uint256) {
-        return uint24(w >> 96);
+        unchecked {
+            return uint24(w >> 96) * PPM;
+        }
     }
 
     function returnSpeed(uint256 w) internal pure returns (uint256) {

@@ -4,10 +4,11 @@ pragma solidity 0.8.37;
 import {Multicallable} from "solady/utils/Multicallable.sol";
 import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
 import {IVAMM} from "../interfaces/IVAMM.sol";
+import {IVenue} from "../interfaces/IVenue.sol";
 import {Curve} from "../libraries/Curve.sol";
 import {Fixed} from "../libraries/Fixed.sol";
 import {AccountId} from "../types/AccountId.sol";
-import {Leg} from "../types/Ledger.sol";
+import {Ask, Fill} from "../types/Fill.sol";
 import {IndexView} from "../types/Market.sol";
 import {VammParams, VammParamsLib} from "../types/VammParams.sol";
 import {VammShares} from "./VammShares.sol";
@@ -19,6 +20,8 @@ contract VAMM is VammShares, Multicallable {
     using VammParamsLib for uint256;
 
     int256 internal constant MAX_SIZE = 1 << 79;
+    /// @dev Of what a fill costs and of the mid that it leaves.
+    uint256 internal constant MAX_QUOTE = 1 << 120;
     uint256 internal constant MAX_AGE = 10 minutes;
     uint256 internal constant FEE_UNIT = 1e12;
     uint256 internal constant MAX_FEE = 0.05e18;
@@ -29,8 +32,7 @@ contract VAMM is VammShares, Multicallable {
 
     /// @inheritdoc IVAMM
     function trade(AccountId id, int256 size, uint256 limitPrice, uint256 deadline) external returns (Fill memory f) {
-        (IndexView memory m, int256 held,) = _open(id, deadline);
-        _fill(f, id, m, held, size, 0, limitPrice);
+        f = _fill(id, Ask(size, 0, limitPrice, false), deadline);
     }
 
     /// @inheritdoc IVAMM
@@ -38,47 +40,36 @@ contract VAMM is VammShares, Multicallable {
         external
         returns (Fill memory f)
     {
-        (IndexView memory m, int256 held,) = _open(id, deadline);
-        _fill(f, id, m, held, 0, quote, limitPrice);
+        f = _fill(id, Ask(0, quote, limitPrice, false), deadline);
     }
 
     /// @inheritdoc IVAMM
     function close(AccountId id, uint256 limitPrice, uint256 deadline) external returns (Fill memory f) {
-        (IndexView memory m, int256 held, int256 size) = _open(id, deadline);
-        if (size == 0) revert VammNoPosition(id);
-        _fill(f, id, m, held, -size, 0, limitPrice);
+        f = _fill(id, Ask(0, 0, limitPrice, true), deadline);
     }
 
-    function _open(AccountId id, uint256 deadline) internal returns (IndexView memory, int256, int256) {
+    /// @dev Has the clearing house book what `planFill` answers it, then keeps a peg that returned.
+    function _fill(AccountId id, Ask memory ask, uint256 deadline) internal returns (Fill memory f) {
         if (block.timestamp > deadline) revert VammExpired(block.timestamp, deadline);
         if (id.owner() != msg.sender && !clearing.isAuthorised(id, msg.sender, TRADE)) {
             revert VammNotAuthorised(id, msg.sender);
         }
-        return clearing.accrueFor(market, account, id);
+        f = clearing.fill(market, id, ask);
+        State memory s = state;
+        if (f.peg != _pegAt(s, stored.trading(), f.index)) _setCurve(s.root, f.peg, f.index);
+        emit Filled(id, f.size, f.quote, f.fee, f.mid);
     }
 
-    /// @dev Plans into `f`, then asks the clearing house to book it.
-    function _fill(
-        Fill memory f,
-        AccountId id,
-        IndexView memory m,
-        int256 held,
-        int256 size,
-        int256 quote,
-        uint256 limitPrice
-    ) internal {
-        State memory s = state;
-        _plan(f, s, m, held, size, quote);
-        _checkLimit(f, limitPrice);
-        if (f.peg != _pegAt(s, stored.trading(), m.index)) _setCurve(s.root, f.peg, m.index);
-        int256 cash = f.size > 0 ? -int256(f.quote) : int256(f.quote);
-        Leg[] memory legs = new Leg[](2);
-        uint256 first = id.key() < account.key() ? 0 : 1;
-        (Leg memory taker, Leg memory pool) = (legs[first], legs[1 - first]);
-        (taker.account, taker.size, taker.cash, taker.transfer) = (id, f.size, cash, -int256(f.fee));
-        (pool.account, pool.size, pool.cash, pool.transfer) = (account, -f.size, -cash, int256(f.fee - f.houseFee));
-        clearing.clear(market, legs, f.houseFee, f.premium);
-        emit Filled(id, f.size, f.quote, f.fee, f.mid);
+    /// @inheritdoc IVenue
+    function planFill(uint256, IndexView memory m, AccountId taker, int256 held, int256 has, Ask calldata ask)
+        external
+        view
+        returns (Fill memory f)
+    {
+        if (msg.sender != address(clearing)) revert VammNotAuthorised(taker, msg.sender);
+        if (ask.closing && has == 0) revert VammNoPosition(taker);
+        _plan(f, state, m, held, ask.closing ? -has : ask.size, ask.quote);
+        _checkLimit(f, ask.limitPrice);
     }
 
     /// @dev The one plan of a fill, for trades and quotes: exact `size`, or exact `quote` when size is 0.
@@ -93,25 +84,35 @@ contract VAMM is VammShares, Multicallable {
         f.size = size == 0 ? _sizeFor(f.peg, s.root, x, quote) : size;
         if (f.size == 0 || f.size >= MAX_SIZE || f.size <= -MAX_SIZE) revert VammSizeOutOfRange(f.size);
         if (f.size >= int256(x)) revert VammDepleted(x, uint256(f.size));
-        uint256 x1 = uint256(int256(x) - f.size);
+        uint256 x1;
+        unchecked {
+            x1 = uint256(int256(x) - f.size); // less than what is there leaves
+        }
         if (x1 >= Curve.MAX_ROOT) revert VammSizeOutOfRange(f.size);
         if (size == 0) f.quote = quote.abs();
         else f.quote = size > 0 ? Curve.quoteUp(f.peg, s.root, x, x1) : Curve.quoteDown(f.peg, s.root, x, x1);
         f.mid = Curve.mid(f.peg, s.root, x1);
+        if ((f.quote | f.mid) >= MAX_QUOTE) revert VammSizeOutOfRange(f.size);
         _checkBand(p, m.index, f.mid, held, f.size);
-        f.premium = (int256(f.mid) - int256(m.index)) * 1e18 / int256(m.index);
-        uint256 age = m.updatedAt < block.timestamp ? block.timestamp - m.updatedAt : 0;
-        uint256 rate = Curve.flatRateUp(
-            p.baseFee() * PPM, p.ageFee() * PPM, p.feeCap() * PPM, m.variance, Fixed.min(age, MAX_AGE)
-        );
-        uint256 distance = Curve.distanceFeeUp(f.peg, s.root, x, x1, m.index, p.distanceFee() * PPM);
+        uint256 distance = Curve.distanceFeeUp(f.peg, s.root, x, x1, m.index, p.distanceFee());
+        uint256 flat;
+        uint256 most;
+        unchecked {
+            f.premium = (int256(f.mid) - int256(m.index)) * 1e18 / int256(m.index);
+            uint256 age = m.updatedAt < block.timestamp ? block.timestamp - m.updatedAt : 0;
+            uint256 rate = Curve.flatRateUp(p.baseFee(), p.ageFee(), p.feeCap(), m.variance, Fixed.min(age, MAX_AGE));
+            flat = Fixed.mulWadUpRaw(f.quote, rate);
+            most = Fixed.mulWadUpRaw(f.quote, MAX_FEE);
+        }
         // The clearing house takes no fee above MAX_FEE; a mid far off the index must not shut a closing fill.
-        f.fee = Fixed.min(Fixed.mulWadUp(f.quote, rate) + distance, Fixed.mulWadUp(f.quote, MAX_FEE));
-        f.houseFee = f.fee * p.houseShare() / 1e6 / FEE_UNIT * FEE_UNIT;
+        f.fee = Fixed.min(flat + distance, most);
+        unchecked {
+            f.houseFee = f.fee * p.houseShare() / 1e6 / FEE_UNIT * FEE_UNIT;
+        }
     }
 
     function _sizeFor(uint256 peg, uint256 root, uint256 x, int256 quote) internal pure returns (int256) {
-        if (quote == 0 || quote >= 1 << 120 || quote <= -(1 << 120)) revert VammSizeOutOfRange(quote);
+        if (quote == 0 || quote.abs() >= MAX_QUOTE) revert VammSizeOutOfRange(quote);
         if (quote > 0) return int256(Curve.baseForQuoteDown(peg, root, x, uint256(quote)));
         uint256 size = Curve.baseForQuoteUp(peg, root, x, uint256(-quote));
         if (size == 0) revert VammDepleted(Curve.quoteReserveDown(peg, root, x), uint256(-quote));
@@ -120,20 +121,26 @@ contract VAMM is VammShares, Multicallable {
 
     /// @dev The band binds fills that grow the inventory; a fill that shrinks it may end anywhere.
     function _checkBand(uint256 p, uint256 index, uint256 mid, int256 held, int256 size) internal pure {
-        if ((held - size).abs() <= held.abs()) return;
-        uint256 band = index * p.band() / 1e6;
+        uint256 band;
+        unchecked {
+            if ((held - size).abs() <= held.abs()) return;
+            band = index * p.band() / 1e6;
+        }
         if (FixedPointMathLib.dist(mid, index) > band) revert VammOutsideBand(mid, index, band);
     }
 
     /// @dev The price with fee, rounded against the trader, is held to the limit.
     function _checkLimit(Fill memory f, uint256 limit) internal pure {
         uint256 lots = f.size.abs();
-        if (f.size > 0) {
-            uint256 price = FixedPointMathLib.fullMulDivUp(f.quote + f.fee, 1e18, lots);
-            if (price > limit) revert VammPriceLimit(price, limit);
-        } else {
-            uint256 price = f.quote > f.fee ? FixedPointMathLib.fullMulDiv(f.quote - f.fee, 1e18, lots) : 0;
-            if (price < limit) revert VammPriceLimit(price, limit);
+        // Of 120 bits, and a fee is a part of it.
+        unchecked {
+            if (f.size > 0) {
+                uint256 price = Fixed.divUp((f.quote + f.fee) * 1e18, lots);
+                if (price > limit) revert VammPriceLimit(price, limit);
+            } else {
+                uint256 price = (f.quote - f.fee) * 1e18 / lots;
+                if (price < limit) revert VammPriceLimit(price, limit);
+            }
         }
     }
 

@@ -20,7 +20,6 @@ abstract contract VammShares is IVAMM, AccessManaged {
     using Fixed for int256;
     using VammParamsLib for uint256;
 
-    uint256 internal constant PPM = 1e12;
     uint256 internal constant TRADE = 1;
     uint256 internal constant FUND = 4;
     int256 internal constant KEEP_PREMIUM = type(int256).max;
@@ -64,7 +63,10 @@ abstract contract VammShares is IVAMM, AccessManaged {
     // Curve
 
     function _reserve(State memory s, int256 held) internal pure returns (uint256) {
-        int256 x = int256(uint256(s.root)) + held;
+        int256 x;
+        unchecked {
+            x = int256(uint256(s.root)) + held; // an inventory has 80 bits
+        }
         if (x <= 0) revert VammDepleted(s.root, held.abs());
         return uint256(x);
     }
@@ -78,21 +80,27 @@ abstract contract VammShares is IVAMM, AccessManaged {
     function _pegReturned(State memory s, uint256 p, uint256 index, uint256 x) internal view returns (uint256 peg) {
         peg = _pegAt(s, p, index);
         if (peg == index || p.returnSpeed() == 0) return peg;
-        uint256 step = index * p.returnSpeed() * Fixed.min(block.timestamp - pegMovedAt, MAX_RETURN_SECONDS) / 1e6;
-        if (peg < index) {
-            uint256 most = _pegFor(index + index * p.returnCap() / 1e6, s.root, x);
-            uint256 to = Fixed.min(Fixed.min(peg + step, index), most);
-            return to > peg ? to : peg;
+        // Prices have 80 bits, rates 24, a time never goes back.
+        unchecked {
+            uint256 step = index * p.returnSpeed() * Fixed.min(block.timestamp - pegMovedAt, MAX_RETURN_SECONDS) / 1e6;
+            uint256 away = index * p.returnCap() / 1e6;
+            if (peg < index) {
+                uint256 most = _pegFor(index + away, s.root, x);
+                uint256 to = Fixed.min(Fixed.min(peg + step, index), most);
+                return to > peg ? to : peg;
+            }
+            uint256 least = _pegFor(index - away, s.root, x);
+            uint256 down = peg - Fixed.min(step, peg - index);
+            if (down < least) down = least;
+            return down < peg ? down : peg;
         }
-        uint256 least = _pegFor(index - index * p.returnCap() / 1e6, s.root, x);
-        uint256 down = peg - Fixed.min(step, peg - index);
-        if (down < least) down = least;
-        return down < peg ? down : peg;
     }
 
     /// @dev The peg at which the mid is `mid`: mid * x^2 / root^2.
     function _pegFor(uint256 mid, uint256 root, uint256 x) internal pure returns (uint256) {
-        return FixedPointMathLib.fullMulDiv(mid, x * x, root * root);
+        unchecked {
+            return FixedPointMathLib.fullMulDiv(mid, x * x, root * root);
+        }
     }
 
     function _setCurve(uint256 root, uint256 peg, uint256 index) internal {
@@ -121,7 +129,7 @@ abstract contract VammShares is IVAMM, AccessManaged {
             uint256 root = uint256(int256(x1) - left);
             _setCurve(root, FixedPointMathLib.fullMulDiv(mid, x1 * x1, root * root), m.index);
         }
-        _setDepth(Curve.pushDown(state.root, p.band() * PPM));
+        _setDepth(Curve.pushDown(state.root, p.band() * VammParamsLib.PPM));
     }
 
     /// @dev After an exit. What was released below 1 for 1 is gone too, so the equity left is read. A pool that nobody
@@ -356,7 +364,7 @@ abstract contract VammShares is IVAMM, AccessManaged {
             State memory s = state;
             uint256 peg = _pegReturned(s, stored.trading(), m.index, _reserve(s, held));
             _setCurve(s.root, peg, m.index);
-            _setDepth(Curve.pushDown(s.root, uint256(p.band) * PPM));
+            _setDepth(Curve.pushDown(s.root, p.band * VammParamsLib.PPM));
         }
         _setParams(p);
     }

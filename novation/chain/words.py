@@ -44,7 +44,7 @@ class PositionWord:
 
 @dataclass(frozen=True)
 class HouseWord:
-    """capitalTotal 96 | profitTotal 96 | feesPending 64; WAD quote, fees in 1e-6 quote."""
+    """The totals, as `ClearingHouse.house` gives them: WAD quote, fees in 1e-6 quote."""
 
     capital_total: int
     profit_total: int
@@ -57,10 +57,6 @@ def unpack_account(word: int) -> AccountWord:
 
 def unpack_position(word: int) -> PositionWord:
     return PositionWord(signed(word, 0, 96), signed(word, 96, 128), bits(word, 224, 32))
-
-
-def unpack_house(word: int) -> HouseWord:
-    return HouseWord(bits(word, 0, 96), bits(word, 96, 96), bits(word, 192, 64))
 
 
 def bits(word: int, offset: int, width: int) -> int:

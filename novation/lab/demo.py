@@ -101,7 +101,7 @@ class Demo:
             self._count(block)
             state = stage.venue.read(stage.blocks.rpc)
             stage.mirror.bring_to(state.market)
-            books = stage.mirror.check(block.number, state.vault)
+            books = stage.mirror.check(block.number, state.vault, state.house)
             self.recording.rows.append(self._row(block, spot, state, books))
             if at % COMPARE_EVERY == COMPARE_EVERY - 1:
                 self._compare(at)
@@ -112,7 +112,7 @@ class Demo:
         while self.rounds and self.rounds[0].lands_at <= now:
             yield self.stage.feed.submission(self.rounds.popleft())
         venue = self.stage.venue
-        if at % FEES_EVERY == FEES_EVERY - 1 and self.stage.mirror.house.fees_pending:
+        if at % FEES_EVERY == FEES_EVERY - 1 and self.stage.mirror.fees:
             yield venue.on_clearing("collect fees", venue.manifest.deployer, "collectFees")
 
     def _count(self, block: Block) -> None:

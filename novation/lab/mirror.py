@@ -16,7 +16,6 @@ from novation.chain.words import (
     HouseWord,
     PositionWord,
     unpack_account,
-    unpack_house,
     unpack_position,
 )
 from novation.lab.errors import ConservationError
@@ -70,7 +69,8 @@ class Mirror:
     market: int
     accounts: dict[bytes, AccountWord] = field(default_factory=dict)
     positions: dict[bytes, PositionWord] = field(default_factory=dict)
-    house: HouseWord = field(default_factory=lambda: HouseWord(0, 0, 0))
+    fees: int = 0
+    """Of the house and pending, 1e-6 quote."""
     ended: dict[tuple[int, int], tuple[int, int]] = field(default_factory=dict)
     """(side, epoch) -> its last index and ratio."""
     holdings: dict[bytes, Holding] = field(default_factory=dict)
@@ -79,7 +79,7 @@ class Mirror:
 
     def __post_init__(self) -> None:
         clearing, market = artifacts.load("ClearingHouse").abi, artifacts.load("PerpMarket").abi
-        names = ("AccountSet", "PositionSet", "LegBooked", "HouseSet")
+        names = ("AccountSet", "PositionSet", "LegBooked", "FeesPending")
         self._topics = {event_topic(find(clearing, "event", name)): name for name in names}
         self._rolled = event_topic(find(market, "event", "EpochRolled"))
 
@@ -95,8 +95,8 @@ class Mirror:
                 self.ended[int(topics[1], 16), int(topics[2], 16)] = (signed, ratio)
 
     def _take_ledger(self, name: str, topics: list[str], data: list[int]) -> None:
-        if name == "HouseSet":
-            self.house = unpack_house(data[0])
+        if name == "FeesPending":
+            self.fees = data[0]
             return
         account = to_bytes(topics[1])
         if name in ("AccountSet", "LegBooked"):
@@ -149,19 +149,24 @@ class Mirror:
         eaten = min(word.capital, -pnl) if pnl < 0 else 0
         return health_of(word.capital - eaten, pnl + eaten, sums, (0, 0))
 
-    def check(self, block: int, vault: int) -> Books:
-        """The books of this block; raises when money is missing or made."""
-        house = self.house
+    def check(self, block: int, vault: int, house: HouseWord) -> Books:
+        """The books of this block; raises when money is missing or made.
+
+        `vault` and `house` are what the contracts hold.
+        """
         capital = sum(a.capital for a in self.accounts.values())
         pnl = sum(a.pnl for a in self.accounts.values())
         gains = sum(a.pnl for a in self.accounts.values() if a.pnl > 0)
         untouched = sum(h.untouched for h in self.holdings.values())
-        fees = house.fees_pending * FEE_UNIT
+        fees = self.fees * FEE_UNIT
         surplus = vault - capital - pnl - untouched - fees
         if capital != house.capital_total:
             raise unequal(block, "capitalTotal", house.capital_total, "all capital", capital)
         if gains != house.profit_total:
             raise unequal(block, "profitTotal", house.profit_total, "all profit", gains)
+        if self.fees != house.fees_pending:
+            held = house.fees_pending * FEE_UNIT
+            raise unequal(block, "feesPending", held, "the fees told", fees)
         if vault < capital + fees:
             raise unequal(block, "V", vault, "capital and fees", capital + fees)
         if surplus < 0:

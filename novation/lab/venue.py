@@ -11,6 +11,7 @@ from novation import artifacts
 from novation.chain import Call, Chain, UnlockedAccount
 from novation.chain.client import to_bytes
 from novation.chain.contract import call_to, encode_call
+from novation.chain.words import HouseWord
 from novation.deploy import spec as specs
 from novation.deploy.manifest import Manifest
 from novation.deploy.run import DEPLOYMENTS, deploy, prepare
@@ -37,6 +38,7 @@ class State:
     mid: int
     reserve: int
     vault: int
+    house: HouseWord
     shares: int
 
 
@@ -131,20 +133,21 @@ class Venue:
     @cached_property
     def _reads(self) -> list[Call[Any]]:
         lens, vamm = artifacts.load("Lens"), artifacts.load("VAMM")
-        vault = artifacts.load("MarginVault")
+        vault, clearing = artifacts.load("MarginVault"), artifacts.load("ClearingHouse")
         return [
             call_to(self.address("Lens"), lens, "marketNow", self.market),
             call_to(self.vamm, vamm, "curve"),
             call_to(self.vamm, vamm, "totalShares"),
             call_to(self.address("MarginVault"), vault, "settlementWad"),
+            call_to(self.address("ClearingHouse"), clearing, "house"),
         ]
 
     def read(self, rpc: Rpc) -> State:
         """All of a block's reads in one message."""
-        summary, curve, shares, vault = read_all(rpc, self._reads)
-        return State(
-            to_view(summary.m), summary.fundingRate, curve.mid, curve.reserve, vault, shares
-        )
+        summary, curve, shares, vault, house = read_all(rpc, self._reads)
+        market = to_view(summary.m)
+        books = (vault, HouseWord(*house))
+        return State(market, summary.fundingRate, curve.mid, curve.reserve, *books, shares)
 
 
 def read_all(rpc: Rpc, calls: Sequence[Call[Any]]) -> list[Any]:

@@ -7,7 +7,7 @@ nothing has changed. `sender` is the 20-byte address that calls.
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol
 
 from novation.model.atomic import atomic
 from novation.model.errors import Refused
@@ -18,9 +18,9 @@ from novation.model.ledger import (
     MAX_U96,
     VENUE_BIT,
     Ledger,
-    Leg,
     Touched,
 )
+from novation.model.legs import Ask, Fill, Leg
 from novation.model.margin import Health, Sums, health_of, only_fell
 from novation.model.market import PerpMarket
 from novation.model.market_types import MarketState, MarketView
@@ -36,6 +36,14 @@ TRADE, WITHDRAW, FUND = 1, 2, 4
 
 def owner_of(account: bytes) -> bytes:
     return account[:20]
+
+
+class Venue(Protocol):
+    """A venue that fills against its own account 0 (interfaces/IVenue.sol)."""
+
+    address: bytes
+
+    def plan_fill(self, m: MarketView, taker: bytes, held: int, has: int, ask: Ask) -> Fill: ...
 
 
 @dataclass
@@ -86,12 +94,47 @@ class ClearingHouse(Ledger):
     ) -> None:
         """Books legs, all or none. `premium` None leaves the market's standing premium."""
         self._require_venue(market, sender)
-        if house_fee > MAX_U96:
-            raise Refused("AmountOverflow", amount=house_fee, maximum=MAX_U96)
+        check_house_fee(house_fee)
+        m = self._fillable(market)
+        ts = self._net(legs, house_fee, market, m)
+        self._apply(ts, market, m, house_fee, premium, sender)
+
+    @atomic
+    def fill(self, market: int, taker: bytes, ask: Ask, venue: Venue) -> Fill:
+        """Books a fill of `taker` against the venue's account 0, planned when both are touched."""
+        self._require_venue(market, venue.address)
+        m = self._fillable(market)
+        pool = venue.address + bytes(12)
+        if taker == pool:
+            raise Refused("ClearingUnsortedLegs", before=pool, after_=taker)
+        touched = {a: self._touch(a, market, m) for a in sorted((taker, pool))}
+        t, v = touched[taker], touched[pool]
+        has, held = size_of(m, t.p.units), size_of(m, v.p.units)
+        f = venue.plan_fill(m, taker, held, has, ask)
+        cash = -f.quote if f.size > 0 else f.quote
+        t.size, t.cash, t.transfer = f.size, cash, -f.fee
+        v.size, v.cash, v.transfer = -f.size, -cash, f.fee - f.house_fee
+        check_leg(t.size, t.cash, t.transfer)
+        check_house_fee(f.house_fee)
+        self._apply(list(touched.values()), market, m, f.house_fee, f.premium, venue.address)
+        return f
+
+    def _fillable(self, market: int) -> MarketView:
         perp = self.market(market)
         m = perp.accrue()
         self._require_fillable(market, perp, m)
-        ts = self._net(legs, house_fee, market, m)
+        return m
+
+    def _apply(
+        self,
+        ts: list[Touched],
+        market: int,
+        m: MarketView,
+        house_fee: int,
+        premium: int | None,
+        sender: bytes,
+    ) -> None:
+        """What follows the touch: trade legs, the market, transfers, margin, the accounts."""
         self._book(ts, market, m, premium)
         self._transfers(ts, house_fee, sender)
         for t in ts:
@@ -121,6 +164,7 @@ class ClearingHouse(Ledger):
                 if ts and leg.account < ts[-1].id:
                     raise Refused("ClearingUnsortedLegs", before=ts[-1].id, after_=leg.account)
                 ts.append(self._touch(leg.account, market, m))
+            check_leg(leg.size, leg.cash, leg.transfer)
             ts[-1].size += leg.size
             ts[-1].cash += leg.cash
             ts[-1].transfer += leg.transfer
@@ -414,6 +458,20 @@ class ClearingHouse(Ledger):
 
     def size_of(self, account: bytes, market: int) -> int:
         return self.size(account, market, self.market(market).peek())
+
+
+def check_leg(size: int, cash: int, transfer: int) -> None:
+    """Bounds what a venue asks for, so that sums of it are far from the ends of a word."""
+    if abs(size) >= MAX_SIZE:
+        raise Refused("ClearingSizeOutOfRange", size=size, bound=MAX_SIZE)
+    for amount in (cash, transfer):
+        if abs(amount) > MAX_U96:
+            raise Refused("AmountOverflow", amount=abs(amount), maximum=MAX_U96)
+
+
+def check_house_fee(fee: int) -> None:
+    if fee > MAX_U96:
+        raise Refused("AmountOverflow", amount=fee, maximum=MAX_U96)
 
 
 def grew(t: Touched) -> bool:

@@ -8,14 +8,15 @@ from novation.model import curve
 from novation.model.atomic import atomic
 from novation.model.errors import Refused
 from novation.model.fixed import full_mul_div, full_mul_div_up, mul_wad_up, tdiv
-from novation.model.legs import Leg
+from novation.model.legs import Ask, Fill
 from novation.model.market import MarketView
 from novation.model.vamm_shares import TRADE, Clearing, Money, VammShares
-from novation.model.vamm_types import Fill, Request, State, VammParams
+from novation.model.vamm_types import Request, State, VammParams
 from novation.units import FEE_UNIT, PPM, PPM_IN_WAD, WAD
 
 MAX_SIZE = 2**79
 MAX_QUOTE = 2**120
+"""Of what a fill costs and of the mid that it leaves."""
 MAX_AGE = 600
 MAX_FEE = WAD // 20
 
@@ -26,24 +27,19 @@ class Vamm(VammShares):
     @atomic
     def trade(self, account: bytes, size: int, limit: int, deadline: int, sender: bytes) -> Fill:
         """Exactly `size` lots, positive buys; `limit` is the worst price with fee."""
-        m, held, _ = self._open(account, deadline, sender)
-        return self._fill(account, m, held, size, 0, limit)
+        return self._fill(account, Ask(size, 0, limit), deadline, sender)
 
     @atomic
     def trade_quote(
         self, account: bytes, quote: int, limit: int, deadline: int, sender: bytes
     ) -> Fill:
         """Exactly `quote` without fee: positive spends it on a buy, negative sells for it."""
-        m, held, _ = self._open(account, deadline, sender)
-        return self._fill(account, m, held, 0, quote, limit)
+        return self._fill(account, Ask(0, quote, limit), deadline, sender)
 
     @atomic
     def close(self, account: bytes, limit: int, deadline: int, sender: bytes) -> Fill:
         """Closes the whole position of the account."""
-        m, held, size = self._open(account, deadline, sender)
-        if size == 0:
-            raise Refused("VammNoPosition", account=account)
-        return self._fill(account, m, held, -size, 0, limit)
+        return self._fill(account, Ask(0, 0, limit, closing=True), deadline, sender)
 
     def quote_trade(self, size: int) -> Fill:
         """The fill that `trade` would make now, margin and caps apart."""
@@ -64,27 +60,22 @@ class Vamm(VammShares):
         peg = self._peg_returned(m.index, x)
         return curve.mid(peg, self.state.root, x), peg, x, self.state.root
 
-    def _open(self, account: bytes, deadline: int, sender: bytes) -> tuple[MarketView, int, int]:
+    def _fill(self, account: bytes, ask: Ask, deadline: int, sender: bytes) -> Fill:
         if self.clock.now > deadline:
             raise Refused("VammExpired", time=self.clock.now, deadline=deadline)
         if not self.clearing.is_authorised(account, sender, TRADE):
             raise Refused("VammNotAuthorised", account=account, caller=sender)
-        return self.clearing.accrue_for(self.market, self.account, account)
+        f = self.clearing.fill(self.market, account, ask, self)
+        if f.peg != self._peg_at(f.index):
+            self._set_curve(self.state.root, f.peg, f.index)
+        return f
 
-    def _fill(
-        self, account: bytes, m: MarketView, held: int, size: int, quote: int, limit: int
-    ) -> Fill:
-        f = self._plan(m, held, size, quote)
-        _check_limit(f, limit)
-        if f.peg != self._peg_at(m.index):
-            self._set_curve(self.state.root, f.peg, m.index)
-        cash = -f.quote if f.size > 0 else f.quote
-        legs = [
-            Leg(account, f.size, cash, -f.fee),
-            Leg(self.account, -f.size, -cash, f.fee - f.house_fee),
-        ]
-        legs.sort(key=lambda leg: leg.account)
-        self.clearing.clear(self.market, legs, f.house_fee, f.premium, sender=self.address)
+    def plan_fill(self, m: MarketView, taker: bytes, held: int, has: int, ask: Ask) -> Fill:
+        """The fill just asked for; `held` by the pool and `has` by the taker, WAD lots."""
+        if ask.closing and has == 0:
+            raise Refused("VammNoPosition", account=taker)
+        f = self._plan(m, held, -has if ask.closing else ask.size, ask.quote)
+        _check_limit(f, ask.limit)
         return f
 
     def _plan(self, m: MarketView, held: int, size: int, quote: int) -> Fill:
@@ -106,6 +97,8 @@ class Vamm(VammShares):
         if exact:
             cost = (curve.quote_up if size > 0 else curve.quote_down)(peg, root, x, x1)
         mid = curve.mid(peg, root, x1)
+        if max(cost, mid) >= MAX_QUOTE:
+            raise Refused("VammSizeOutOfRange", size=size)
         _check_band(p, m.index, mid, held, size)
         fee = mul_wad_up(cost, self._flat_rate(m))
         fee += curve.distance_fee_up(peg, root, x, x1, m.index, p.distance_fee * PPM_IN_WAD)

@@ -13,7 +13,7 @@ from novation.model.atomic import atomic
 from novation.model.clock import Clock
 from novation.model.errors import Refused
 from novation.model.fixed import full_mul_div, full_mul_div_up, mul_wad, mul_wad_floor, mul_wad_up
-from novation.model.legs import Leg
+from novation.model.legs import Ask, Fill, Leg
 from novation.model.market import MarketView, PerpMarket
 from novation.model.vamm_types import Request, State, VammParams
 from novation.units import PPM, PPM_IN_WAD, WAD
@@ -51,6 +51,7 @@ class Clearing(Protocol):
     def release_ratio(self) -> int: ...
     def snapshot(self) -> Any: ...
     def restore(self, kept: Any) -> None: ...
+    def fill(self, market: int, taker: bytes, ask: Ask, venue: Any) -> Fill: ...
     def clear(
         self,
         market: int,

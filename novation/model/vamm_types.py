@@ -1,4 +1,4 @@
-"""A vAMM's data: parameters and their bounds, curve, fills, requests of LPs."""
+"""A vAMM's data: parameters and their bounds, curve, requests of LPs."""
 
 from dataclasses import dataclass
 
@@ -53,20 +53,6 @@ class State:
     peg: int = 0
     index: int = 0
     root: int = 0
-
-
-@dataclass(frozen=True)
-class Fill:
-    """A fill, planned. WAD; `size` positive when the trader buys; `quote` without `fee`."""
-
-    size: int
-    quote: int
-    fee: int
-    house_fee: int
-    peg: int
-    mid: int
-    index: int
-    premium: int
 
 
 @dataclass(frozen=True)

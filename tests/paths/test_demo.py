@@ -17,6 +17,7 @@ from novation.lab.demo import Demo, DemoSettings
 from novation.lab.errors import SettingsError
 from novation.lab.prices import load_prices
 from novation.lab.recording import summary
+from novation.units import WAD
 
 CANDLES = (
     "timestamp,open,high,low,close,volume",
@@ -73,7 +74,7 @@ def test_same_seed_gives_the_same_run_and_another_another(prices):
 def test_missing_money_ends_the_demo_and_nothing_is_written(prices, tmp_path, monkeypatch):
     check = mirrors.Mirror.check
     monkeypatch.setattr(
-        mirrors.Mirror, "check", lambda self, block, vault: check(self, block, vault - 10**18)
+        mirrors.Mirror, "check", lambda self, at, vault, house: check(self, at, vault - WAD, house)
     )
     out = tmp_path / "out"
     done = run("--prices", prices, "--out", out, *FEW)

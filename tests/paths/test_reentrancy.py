@@ -54,7 +54,10 @@ class Stage:
         """Every function of the three contracts that is not in UNLOCKED, as the token calls it."""
         w, vamm, own = self.world, self.market.vamm, self.own
         leg = {"account": own, "size": 0, "cash": 0, "transfer": 0}
+        ask = {"size": WAD, "quote": 0, "limitPrice": NO_LIMIT, "closing": False}
+        price = {"index": WAD, "strict": WAD, "updatedAt": 0, "variance": 0, "live": True}
         ours = {
+            "fill": (0, own, ask), "planFill": (0, price, own, 0, 0, ask),
             "accrueFor": (0, own, own), "setDepth": (0, 1), "clear": (0, [leg], 0, KEEP_PREMIUM),
             "touch": ([own],), "release": (own, 1, [], 0), "transfer": (own, self.account, 1),
             "setDelegate": (own, w.other, 7), "collectFees": (), "enter": (), "exit": (),
@@ -89,7 +92,13 @@ class Stage:
 
 
 # What refuses before the lock is asked: roles, and requests that are not there.
-EARLIER = {"AccessManagedUnauthorized", "ClearingNotVault", "VammNoRequest", "VammNoLiquidity"}
+EARLIER = {
+    "AccessManagedUnauthorized",
+    "ClearingNotVault",
+    "VammNoRequest",
+    "VammNoLiquidity",
+    "VammNotAuthorised",
+}
 
 
 @pytest.mark.parametrize("settlement", [True, False])
@@ -127,5 +136,5 @@ def test_inv_34_every_entry_is_shut_during_a_transfer(
 EARLY = {
     "setVenue", "stopVenue", "listMarket", "setParams", "listCollateral", "tightenCap",
     "setCollateralTerms", "setAuthority", "enter", "exit", "credit", "debit", "setCollateral",
-    "executeDeposit", "executeWithdrawal", "executeInKind", "lapse",
+    "executeDeposit", "executeWithdrawal", "executeInKind", "lapse", "planFill",
 }  # fmt: skip

@@ -25,12 +25,6 @@ def test_unpack_position_gives_back_what_was_packed(units: int, k: int, epoch: i
     assert words.unpack_position(word) == words.PositionWord(units, k, epoch)
 
 
-@given(uint96, uint96, st.integers(0, 2**64 - 1))
-def test_unpack_house_gives_back_what_was_packed(capital: int, profit: int, fees: int) -> None:
-    word = capital | profit << 96 | fees << 192
-    assert words.unpack_house(word) == words.HouseWord(capital, profit, fees)
-
-
 def test_bitmap_names_markets_collateral_and_venue() -> None:
     account = words.AccountWord(0, 0, 1 << 63 | 1 << 62 | 1 << 61 | 0b101)
     assert account.markets == [0, 2, 61]

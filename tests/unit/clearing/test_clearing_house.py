@@ -154,6 +154,14 @@ def test_house_fee_that_would_wrap_is_refused(
         clear(world, venue, legs, fee=fee)
 
 
+def test_fill_is_for_venues_of_the_market(world: World) -> None:
+    ask = {"size": WAD, "quote": 0, "limitPrice": NO_LIMIT, "closing": False}
+    with pytest.raises(ContractError) as caught:
+        world.send("clearing", "fill", 0, account_id(world.trader), ask, sender=world.stranger)
+    assert caught.value.name == "ClearingNotVenue"
+    assert caught.value.arguments["market"] == 0
+
+
 # Margin
 
 

@@ -43,16 +43,17 @@ def mirror():
     made = Mirror("0x" + "aa" * 20, "0x" + "bb" * 20, 0)
     made.accounts = {LONG: AccountWord(1000 * WAD, 7 * WAD, 1), SHORT: AccountWord(900 * WAD, 0, 1)}
     made.positions = {LONG: PositionWord(10 * WAD, 0, 0), SHORT: PositionWord(-10 * WAD, 0, 0)}
-    made.house = HouseWord(1900 * WAD, 7 * WAD, 3)
+    made.fees = 3
     made.bring_to(VIEW)
     return made
 
 
 CLAIMS = 1907 * WAD + 3 * FEE_UNIT
+HOUSE = HouseWord(1900 * WAD, 7 * WAD, 3)
 
 
 def test_books_add_up_and_what_is_over_is_surplus(mirror):
-    books = mirror.check(1, CLAIMS + 11)
+    books = mirror.check(1, CLAIMS + 11, HOUSE)
     assert (books.capital, books.pnl, books.untouched) == (1900 * WAD, 7 * WAD, 0)
     assert books.surplus == 11
     assert books.ratio == WAD
@@ -70,7 +71,7 @@ def test_health_counts_what_a_touch_would_add(mirror):
 
 def test_profit_without_backing_lowers_the_ratio(mirror):
     mirror.accounts[SHORT] = AccountWord(900 * WAD, -7 * WAD, 1)
-    books = mirror.check(1, 1903 * WAD)
+    books = mirror.check(1, 1903 * WAD, HOUSE)
     assert books.ratio == (3 * WAD - 3 * FEE_UNIT) * WAD // (7 * WAD)
 
 
@@ -88,7 +89,7 @@ def test_position_of_an_ended_epoch_converts(mirror):
 )
 def test_missing_money_stops_the_run(mirror, vault, said):
     with pytest.raises(ConservationError, match=f"block 9: {said}"):
-        mirror.check(9, vault)
+        mirror.check(9, vault, HOUSE)
 
 
 @pytest.mark.parametrize(
@@ -96,19 +97,19 @@ def test_missing_money_stops_the_run(mirror, vault, said):
     [
         (HouseWord(1900 * WAD + 1, 7 * WAD, 3), "capitalTotal"),
         (HouseWord(1900 * WAD, 7 * WAD - 1, 3), "profitTotal"),
+        (HouseWord(1900 * WAD, 7 * WAD, 4), "feesPending"),
     ],
 )
 def test_totals_that_are_not_the_sums_stop_the_run(mirror, house, said):
-    mirror.house = house
     with pytest.raises(ConservationError, match=said):
-        mirror.check(9, CLAIMS)
+        mirror.check(9, CLAIMS, house)
 
 
 @pytest.mark.parametrize("interest", [10 * WAD + 2_000, 10 * WAD - 1])
 def test_sizes_that_are_not_open_interest_stop_the_run(mirror, interest):
     mirror.view = replace(VIEW, open_interest=interest)
     with pytest.raises(ConservationError, match="open interest"):
-        mirror.check(9, CLAIMS)
+        mirror.check(9, CLAIMS, HOUSE)
 
 
 def test_position_in_a_market_that_is_not_mirrored_is_refused(mirror):

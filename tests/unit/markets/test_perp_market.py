@@ -92,7 +92,8 @@ class TestListing:
 
 class TestCallers:
     @pytest.mark.parametrize(
-        ("function", "values"), [("accrue", ()), ("book", (0, 0, 0, 0)), ("setDepth", (1,))]
+        ("function", "values"),
+        [("accrue", ()), ("accrueToBook", ()), ("book", (0, 0, 0, 0)), ("setDepth", (1,))],
     )
     def test_only_the_clearing_house_moves_a_market(
         self, market: Pair, function: str, values: tuple[int, ...]

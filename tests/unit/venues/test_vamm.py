@@ -72,6 +72,12 @@ class TestFill:
             filled["mid"],
         )
 
+    def test_a_trade_tells_the_markets_words_once(self, world: World, market: Market) -> None:
+        world.push(market.feed, "2001")
+        block = int(world.trade(market, world.trader, WAD)["blockNumber"], 16)
+        (told,) = market.perp.events(["MarketSet"], block, block)
+        assert told.values["rates"] >> 80 & (1 << 80) - 1 == WAD
+
     def test_house_gets_its_share_of_the_fee(self, world: World, market: Market) -> None:
         fill = market.vamm.read("quoteTrade", -(3 * WAD))
         assert fill.houseFee == fill.fee // 5 // 10**12 * 10**12
@@ -163,6 +169,12 @@ class TestRefusals:
         for quote in (0, 2**120, -(2**120)):
             found = refusal(market.vamm.read, "quoteTradeQuote", quote)
             assert found == ("VammSizeOutOfRange", [quote])
+
+    def test_mid_that_leaves_its_field(self, market: Market) -> None:
+        """All but a few wei of the curve: mid = peg * root^2 / 5^2."""
+        reserve = market.vamm.read("curve").reserve
+        found = refusal(market.vamm.read, "quoteTrade", reserve - 5)
+        assert found == ("VammSizeOutOfRange", [reserve - 5])
 
     def test_more_than_the_curve_has(self, market: Market) -> None:
         reserve = market.vamm.read("curve").reserve

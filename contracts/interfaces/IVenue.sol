@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+import {AccountId} from "../types/AccountId.sol";
+import {Ask, Fill} from "../types/Fill.sol";
+import {IndexView} from "../types/Market.sol";
+
+/// @notice A venue that fills against its own account 0 by `IClearingHouse.fill`.
+interface IVenue {
+    /// @notice Plans the fill that the venue just asked for, at the price of this block; reverts to refuse it.
+    /// @dev Called by the clearing house, statically and under its lock: the venue cannot call back.
+    /// @param m The market now. @param held What the venue holds, WAD lots, positive when long. @param has What `taker` has.
+    function planFill(uint256 market, IndexView calldata m, AccountId taker, int256 held, int256 has, Ask calldata ask)
+        external
+        view
+        returns (Fill memory);
+}
