@@ -7,18 +7,20 @@ from typing import Any
 from novation.chain.contract import Contract
 from novation.chain.reverts import decode_revert
 from novation.chain.words import unpack_account, unpack_position
-from novation.model.clearing import ClearingHouse
+from novation.model.backstop import Backstop, Takeover
 from novation.model.clock import Clock
 from novation.model.errors import Refused
 from novation.model.ledger import Account
 from novation.model.legs import Leg
+from novation.model.liquidation import LiquidationTerms
+from novation.model.liquidator import Liquidator
 from novation.model.market import PerpMarket
 from novation.model.market_types import Listing, RiskParams
 from novation.model.oracle import Price, PriceStatus
 from novation.model.vamm import Vamm
 from novation.model.vamm_types import Request, VammParams
 from novation.model.vault import Collateral, MarginVault
-from tests.world import ANY_MARKET, KEEP_PREMIUM, Market, World, account_id
+from tests.world import ANY_MARKET, KEEP_PREMIUM, ZERO, Market, World, account_id
 
 HEARTBEAT = 3_660
 GAS = hex(20_000_000)
@@ -40,6 +42,16 @@ class Feed:
 
 
 @dataclass
+class Allotment:
+    """The model's side of MockInsurance."""
+
+    amount: int = 0
+
+    def allotment_of(self, _: int) -> int:
+        return self.amount
+
+
+@dataclass
 class Twin:
     world: World
     venue: str
@@ -54,7 +66,14 @@ class Twin:
         self.clock.now = self.world.chain.now
         treasury = self.world.clearing.read("treasury")
         self.vault = MarginVault(self.world.token.address, self.world.decimals, self.clock)
-        self.model = self.vault.clearing = ClearingHouse(self.vault, treasury=bytes(treasury))
+        self.model = self.vault.clearing = Backstop(
+            self.vault,
+            treasury=bytes(treasury),
+            liquidator=address(self.world.liquidator.address),
+            insurance=account_id(self.world.insurance.address),
+        )
+        self.allotment = Allotment()
+        self.liquidator = Liquidator(self.model, self.allotment, self.model.liquidator)
         self.both(
             lambda: self.model.set_venue(address(self.venue), ANY_MARKET, True),
             "clearing",
@@ -171,6 +190,54 @@ class Twin:
         )
         values = (account, token, amount, owner, touch, min_release)
         self.both_from(owner, on_model, "vault", "withdraw", *values)
+
+    def insure(self, amount: int) -> None:
+        """What the fund's allotment of every market is from now on, WAD."""
+        self.world.chain.send(self.world.insurance, "setAllotment", amount)
+        self.clock.now = self.world.chain.now
+        self.allotment.amount = amount
+
+    def set_terms(self, market: int, terms: dict[str, int]) -> None:
+        mine = LiquidationTerms(**snake(terms))
+        on_model = lambda: self.liquidator.set_terms(market, mine)  # noqa: E731
+        self.both(on_model, "liquidator", "setTerms", market, terms)
+
+    def liquidate(self, owner: str, ask: Takeover, min_net: int = -(2**255)) -> None:
+        """As the contracts do, or refuse, and tell."""
+        said = self.struct_of(ask)
+        took = []
+        function = "liquidate" if ask.venue is None else "liquidateToVenue"
+        on_model = lambda: took.append(  # noqa: E731
+            self.liquidator.liquidate(ask, min_net, address(owner))
+        )
+        self.both_from(owner, on_model, "liquidator", function, said, min_net)
+        if took:
+            block = self.world.chain.block_number()
+            (told,) = self.world.liquidator.events(["Liquidated"], block, block)
+            mine = took[0]
+            assert tuple(told.values["taken"]) == (
+                mine.size,
+                mine.reward,
+                mine.penalty,
+                mine.top_up,
+                mine.net,
+            )
+
+    def struct_of(self, ask: Takeover) -> dict[str, Any]:
+        """The takeover as the contract is asked for it."""
+        held = ask.expected
+        word = 0
+        if held is not None:
+            word = held.units % 2**96 | held.k % 2**128 << 96 | held.epoch << 224
+        return {
+            "market": ask.market,
+            "victim": ask.victim,
+            "taker": ask.taker,
+            "maxSize": ask.max_size,
+            "topUp": ask.top_up,
+            "venue": ZERO if ask.venue is None else "0x" + ask.venue.address.hex(),
+            "expected": word,
+        }
 
     def clear(self, market: int, legs: list[Leg], fee: int) -> None:
         ordered = sorted(legs, key=lambda leg: leg.account)

@@ -1,8 +1,9 @@
 """The whole protocol on a private Anvil: what every test of more than one contract starts from."""
 
+import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from novation.chain.contract import Contract
@@ -73,6 +74,21 @@ def vamm_params(**changes: Any) -> dict[str, Any]:
     return made | changes
 
 
+def liquidation_terms(**changes: int) -> dict[str, int]:
+    """The ETH column of the first parameters; a takeover restores 1.2 times maintenance."""
+    made = {
+        "rewardMin": 5_000,
+        "rewardMax": 30_000,
+        "penalty": 10_000,
+        "target": 1_200_000,
+        "minLot": 500,
+        "wholeBelow": 1_000,
+        "minReward": 5_000,
+        "budget": 10_000,
+    }
+    return made | changes
+
+
 @dataclass
 class Market:
     number: int
@@ -100,8 +116,10 @@ class World:
     stranger: str
     manager: Contract
     token: Contract
-    vault: Contract
-    clearing: Contract
+    vault: Contract = field(init=False)
+    clearing: Contract = field(init=False)
+    insurance: Contract = field(init=False)
+    liquidator: Contract = field(init=False)
     markets: list[Market] = field(default_factory=list)
     known: dict[bytes, None] = field(default_factory=dict)
 
@@ -110,20 +128,29 @@ class World:
         admin, lp, trader, other, stranger = chain.accounts[:5]
         manager = chain.deploy("AccessManager", admin)
         token = chain.deploy("MockToken", "Settlement", "USD", decimals)
-        vault_address = chain.next_address(admin, 1)
-        treasury = account_id(admin, 2**96 - 1)
-        clearing = chain.deploy("ClearingHouse", manager.address, vault_address, treasury)
-        vault = chain.deploy("MarginVault", manager.address, clearing.address, token.address)
-        assert vault.address == vault_address
-        world = cls(
-            chain, decimals, admin, lp, trader, other, stranger, manager, token, vault, clearing
-        )
-        world.known[treasury] = None
+        world = cls(chain, decimals, admin, lp, trader, other, stranger, manager, token)
+        world.deploy_core()
         for owner in (lp, trader, other, stranger):
             world.fund(owner, 10_000_000)
         return world
 
     # Set-up
+
+    def deploy_core(self) -> None:
+        """Clearing house, vault and backstop around `token`: each names others when it is made."""
+        chain, admin, manager = self.chain, self.admin, self.manager.address
+        treasury = account_id(admin, 2**96 - 1)
+        backstop_at, clearing_at, vault_at, insurance_at, liquidator_at = (
+            chain.next_address(admin, n) for n in range(5)
+        )
+        fund = account_id(insurance_at)
+        backstop = chain.deploy("Backstop", vault_at, liquidator_at, fund)
+        self.clearing = chain.deploy("ClearingHouse", manager, vault_at, treasury, backstop_at)
+        self.vault = chain.deploy("MarginVault", manager, clearing_at, self.token.address)
+        self.insurance = chain.deploy("MockInsurance")
+        self.liquidator = chain.deploy("Liquidator", manager, clearing_at, insurance_at)
+        assert (backstop.address, self.liquidator.address) == (backstop_at, liquidator_at)
+        self.known |= {treasury: None, fund: None}
 
     def list_market(
         self,
@@ -260,7 +287,9 @@ class World:
     def isolated(self) -> Iterator["World"]:
         """A copy whose chain is put back at the end."""
         with self.chain.isolated():
-            yield replace(self, markets=list(self.markets), known=dict(self.known))
+            made = copy.copy(self)
+            made.markets, made.known = list(self.markets), dict(self.known)
+            yield made
 
     # What must hold
 

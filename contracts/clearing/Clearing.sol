@@ -13,7 +13,7 @@ import {IndexView, MarketState, MarketView} from "../types/Market.sol";
 import {Ledger} from "./Ledger.sol";
 
 /// @title Clearing: what legs do to the accounts they name, all or none.
-/// @dev It holds no state. Structs are allocated by the caller and filled in place: this is the hot path.
+/// @dev Structs are allocated by the caller and filled in place: this is the hot path.
 abstract contract Clearing is Ledger {
     using Fixed for int256;
     using Words for House;
@@ -22,8 +22,26 @@ abstract contract Clearing is Ledger {
     /// @notice Most that a venue's transfer may take from a leg of somebody else, of its cash (5 %).
     uint256 public constant MAX_FEE = 0.05e18;
     uint256 public constant MAX_HELD = 16;
+    /// @notice A venue allowed in every market.
+    uint256 public constant ANY_MARKET = 255;
     int256 internal constant MAX_SIZE = 1 << 79;
     uint256 internal constant MAX_AMOUNT = type(uint96).max;
+
+    /// @dev The only market it may fill (or ANY_MARKET; 0 when it may fill none), and that market's contract.
+    struct Venue {
+        IPerpMarket contract_;
+        uint96 marketPlusOne;
+    }
+
+    mapping(address venue => Venue) internal venues;
+
+    /// @dev The market's contract; reverts unless `venue` is one of it.
+    function _requireVenue(address venue, uint256 market) internal view returns (IPerpMarket) {
+        Venue storage v = venues[venue];
+        if (v.marketPlusOne == market + 1) return v.contract_;
+        if (v.marketPlusOne != ANY_MARKET + 1) revert ClearingNotVenue(venue, market);
+        return _market(market);
+    }
 
     /// @dev Accrues, touches every account, books legs, losses, transfers and the market, then checks margin.
     function _clear(IPerpMarket contract_, uint256 market, Leg[] calldata legs, uint256 houseFee, int256 premium)
@@ -78,7 +96,7 @@ abstract contract Clearing is Ledger {
     }
 
     /// @dev Each account's size and worth before its leg, when all are touched.
-    function _measure(Touched[] memory ts, MarketView memory m) private pure {
+    function _measure(Touched[] memory ts, MarketView memory m) internal pure {
         for (uint256 i; i < ts.length; ++i) {
             Touched memory t = ts[i];
             t.before = t.after_ = Sides.sizeOf(m, t.p.units);
@@ -104,15 +122,19 @@ abstract contract Clearing is Ledger {
         contract_.book(m.openInterest, m.units[0], m.units[1], premium);
         _transfers(ts, h, houseFee);
         for (uint256 i; i < ts.length; ++i) {
-            Touched memory t = ts[i];
-            _checkMargin(t, m);
-            _settle(t, h);
-            uint256 word = t.p.units == 0 ? 0 : t.p.pack();
-            accounts[t.id] = t.word;
-            if (word != t.pWord) positions[t.id][market] = word;
-            emit LegBooked(t.id, market, t.word, word);
+            _checkMargin(ts[i], m);
+            _keep(ts[i], market, h);
         }
         _saveHouse(h);
+    }
+
+    /// @dev Stores an account and its position in the market that was cleared.
+    function _keep(Touched memory t, uint256 market, House memory h) internal {
+        _settle(t, h);
+        uint256 word = t.p.units == 0 ? 0 : t.p.pack();
+        accounts[t.id] = t.word;
+        if (word != t.pWord) positions[t.id][market] = word;
+        emit LegBooked(t.id, market, t.word, word);
     }
 
     function _requireFillable(IPerpMarket contract_, uint256 market, MarketView memory m) internal view {
@@ -230,12 +252,14 @@ abstract contract Clearing is Ledger {
         // Dust that opens nothing would be paid for all the same.
         bool nothing = t.before == 0 && t.after_ == 0;
         if (t.after_ == 0 && !nothing) return;
-        uint256 notional = Fixed.mulWadUpRaw(nothing ? t.size.abs() : t.after_.abs(), m.index);
-        if (notional < m.minNotional) revert ClearingPositionTooSmall(t.id, notional, m.minNotional);
-        if (!_grew(t)) return;
-        if (m.state != MarketState.Active) revert ClearingReduceOnly(t.id, t.before, t.after_);
-        if (notional > m.accountCap) revert ClearingAccountCap(t.id, notional, m.accountCap);
-        if (t.before == 0) {
+        if (!t.exempt) {
+            uint256 notional = Fixed.mulWadUpRaw(nothing ? t.size.abs() : t.after_.abs(), m.index);
+            if (notional < m.minNotional) revert ClearingPositionTooSmall(t.id, notional, m.minNotional);
+            if (!_grew(t)) return;
+            if (m.state != MarketState.Active) revert ClearingReduceOnly(t.id, t.before, t.after_);
+            if (notional > m.accountCap) revert ClearingAccountCap(t.id, notional, m.accountCap);
+        }
+        if (t.before == 0 && t.after_ != 0) {
             if (t.rest.isolated || (m.isolated && t.rest.markets != 0)) revert ClearingIsolatedMarket(t.id, market);
             if (t.rest.markets >= MAX_HELD) revert ClearingTooManyMarkets(t.id, t.rest.markets + 1, MAX_HELD);
         }
@@ -276,7 +300,7 @@ abstract contract Clearing is Ledger {
 
     /// @dev Takes what a payer owes. @return senior The part that was capital.
     function _pay(Touched memory t, uint256 owed) internal view returns (uint256 senior) {
-        if (t.id.owner() != msg.sender) {
+        if (!t.exempt && t.id.owner() != msg.sender) {
             uint256 maximum = Fixed.mulWadUpRaw(t.cash.abs(), MAX_FEE);
             if (owed > maximum) revert ClearingFeeTooHigh(t.id, owed, maximum);
         }

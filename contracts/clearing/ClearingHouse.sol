@@ -17,38 +17,23 @@ import {Ledger} from "./Ledger.sol";
 
 /// @title ClearingHouse: refuses legs that do not balance, books the rest, and checks margin once per account.
 /// @custom:stop guardian: `PerpMarket.reduceOnly` per market, `stopVenue` per venue; withdrawals of flat accounts go on.
-contract ClearingHouse is Clearing, AccessManaged, Multicallable {
+contract ClearingHouse is IClearingHouse, Clearing, AccessManaged, Multicallable {
     using Fixed for int256;
     using Words for Account;
     using Words for Position;
 
-    /// @notice A venue allowed in every market.
-    uint256 public constant ANY_MARKET = 255;
     uint256 public constant MAX_MARKETS = 62;
     uint256 internal constant TRADE = 1;
     uint256 internal constant WITHDRAW = 2;
     uint256 internal constant FUND = 4;
 
-    /// @dev The only market it may fill (or ANY_MARKET; 0 when it may fill none), and that market's contract.
-    struct Venue {
-        IPerpMarket contract_;
-        uint96 marketPlusOne;
-    }
-
     AccountId public immutable treasury;
+    /// @notice What runs for calls that this contract does not know, in its storage; see Backstop.
+    address public immutable backstop;
 
     uint256 public marketCount;
     mapping(address market => bool) internal listed;
-    mapping(address venue => Venue) internal venues;
     mapping(AccountId => mapping(address => uint256)) internal delegates;
-    address internal transient holder;
-
-    modifier locked() {
-        _requireUnlocked();
-        holder = address(this);
-        _;
-        holder = address(0);
-    }
 
     modifier onlyVault(address expectedHolder) {
         if (msg.sender != vault) revert ClearingNotVault(msg.sender);
@@ -61,13 +46,24 @@ contract ClearingHouse is Clearing, AccessManaged, Multicallable {
         _;
     }
 
-    constructor(address authority_, address vault_, AccountId treasury_) Ledger(vault_) AccessManaged(authority_) {
+    constructor(address authority_, address vault_, AccountId treasury_, address backstop_)
+        Ledger(vault_)
+        AccessManaged(authority_)
+    {
         if (treasury_.owner() == address(0)) revert ClearingNoOwner(treasury_);
-        treasury = treasury_;
+        (treasury, backstop) = (treasury_, backstop_);
     }
 
-    function _requireUnlocked() internal view {
-        if (holder != address(0)) revert ClearingLocked(holder);
+    /// @dev Nothing is left to choose: the address is fixed with this contract, and so is the code there.
+    fallback() external {
+        address to = backstop;
+        assembly {
+            calldatacopy(0, 0, calldatasize())
+            let done := delegatecall(gas(), to, 0, calldatasize(), 0, 0)
+            returndatacopy(0, 0, returndatasize())
+            if iszero(done) { revert(0, returndatasize()) }
+            return(0, returndatasize())
+        }
     }
 
     // Venues
@@ -88,25 +84,17 @@ contract ClearingHouse is Clearing, AccessManaged, Multicallable {
     function setDepth(uint256 market, uint256 depth) external locked {
         // A venue that was stopped has no say any more, but its LPs leave through here.
         bool stopped = venues[msg.sender].marketPlusOne == 0 && _isVenues(AccountIds.from(msg.sender, 0));
-        if (!stopped) _requireVenue(market).setDepth(depth);
+        if (!stopped) _requireVenue(msg.sender, market).setDepth(depth);
     }
 
     /// @inheritdoc IClearingHouse
     function clear(uint256 market, Leg[] calldata legs, uint256 houseFee, int256 premium) external locked {
-        _clear(_requireVenue(market), market, legs, houseFee, premium);
+        _clear(_requireVenue(msg.sender, market), market, legs, houseFee, premium);
     }
 
     /// @inheritdoc IClearingHouse
     function fill(uint256 market, AccountId taker, Ask calldata ask) external locked returns (Fill memory) {
-        return _fill(_requireVenue(market), market, taker, ask);
-    }
-
-    /// @dev The market's contract; reverts unless the caller is a venue of it.
-    function _requireVenue(uint256 market) internal view returns (IPerpMarket) {
-        Venue storage v = venues[msg.sender];
-        if (v.marketPlusOne == market + 1) return v.contract_;
-        if (v.marketPlusOne != ANY_MARKET + 1) revert ClearingNotVenue(msg.sender, market);
-        return _market(market);
+        return _fill(_requireVenue(msg.sender, market), market, taker, ask);
     }
 
     // Accounts

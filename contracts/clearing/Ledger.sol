@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 import {LibBit} from "solady/utils/LibBit.sol";
-import {IClearingHouse} from "../interfaces/IClearingHouse.sol";
+import {ILedger} from "../interfaces/ILedger.sol";
 import {IMarginVault} from "../interfaces/IMarginVault.sol";
 import {IPerpMarket} from "../interfaces/IPerpMarket.sol";
 import {Fixed} from "../libraries/Fixed.sol";
@@ -14,7 +14,7 @@ import {MarketView} from "../types/Market.sol";
 
 /// @title Ledger: the stored accounts, positions and totals, and what a touch does to them.
 /// @dev Plans are views (`_plan`); writers (`_touch`, `_save`) apply them. The only writes to the ledger are here.
-abstract contract Ledger is IClearingHouse {
+abstract contract Ledger is ILedger {
     using Fixed for int256;
     using Words for Account;
     using Words for Position;
@@ -30,6 +30,14 @@ abstract contract Ledger is IClearingHouse {
     mapping(AccountId => mapping(uint256 market => uint256)) internal positions;
     uint256 internal totals;
     mapping(uint256 number => address) public marketOf;
+    address internal transient holder;
+
+    modifier locked() {
+        _requireUnlocked();
+        holder = address(this);
+        _;
+        holder = address(0);
+    }
 
     /// @notice A market an account holds besides the one being cleared.
     struct Held {
@@ -43,7 +51,8 @@ abstract contract Ledger is IClearingHouse {
     /// @notice An account in the middle of a call.
     /// @param word As stored. @param a As it is now. @param p,pWord Its position in the market being cleared.
     /// @param rest Margin of its other markets. @param size,cash,transfer Its netted leg.
-    /// @param before Size before the leg. @param value capital + pnl before the leg. @param maintenance Before the leg.
+    /// @param before Size before the leg. @param value capital + pnl before the leg. @param exempt From caps, floors
+    /// and reduce-only: its leg moves at the index because somebody is below his margin.
     struct Touched {
         AccountId id;
         uint256 word;
@@ -57,10 +66,15 @@ abstract contract Ledger is IClearingHouse {
         int256 before;
         int256 after_;
         int256 value;
+        bool exempt;
     }
 
     constructor(address vault_) {
         vault = vault_;
+    }
+
+    function _requireUnlocked() internal view {
+        if (holder != address(0)) revert ClearingLocked(holder);
     }
 
     // Markets

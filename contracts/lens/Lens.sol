@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {LibBit} from "solady/utils/LibBit.sol";
 import {IClearingHouse} from "../interfaces/IClearingHouse.sol";
+import {ILedger} from "../interfaces/ILedger.sol";
 import {ILens} from "../interfaces/ILens.sol";
 import {IMarginVault} from "../interfaces/IMarginVault.sol";
 import {IPerpMarket} from "../interfaces/IPerpMarket.sol";
@@ -77,7 +78,7 @@ contract Lens is ILens {
     /// @notice One market; reverts when there is none.
     function marketNow(uint256 number) external view returns (MarketSummary memory s) {
         s.market = clearing.marketOf(number);
-        if (s.market == address(0)) revert IClearingHouse.ClearingUnknownMarket(number);
+        if (s.market == address(0)) revert ILedger.ClearingUnknownMarket(number);
         IPerpMarket market = IPerpMarket(s.market);
         MarketWords memory w = market.words();
         RiskParams memory p = market.params();

@@ -135,6 +135,9 @@ class ClearingHouse(Ledger):
         sender: bytes,
     ) -> None:
         """What follows the touch: trade legs, the market, transfers, margin, the accounts."""
+        for t in ts:
+            t.before = t.after = size_of(m, t.p.units)
+            t.value = t.a.capital + t.a.pnl
         self._book(ts, market, m, premium)
         self._transfers(ts, house_fee, sender)
         for t in ts:
@@ -178,8 +181,6 @@ class ClearingHouse(Ledger):
         """Trade legs: pnl += cash + size * P; units move at the ratio before the legs."""
         grown, units = [0, 0], [0, 0]
         for t in ts:
-            t.before = t.after = size_of(m, t.p.units)
-            t.value = t.a.capital + t.a.pnl
             if t.size:
                 self._resize(t, market, m, grown, units)
             t.a.pnl += t.cash + mul_wad_floor(t.size, m.index)
@@ -226,6 +227,18 @@ class ClearingHouse(Ledger):
     def _check_growth(self, t: Touched, market: int, m: MarketView) -> None:
         if t.a.venue or (t.after == 0 and t.before != 0):
             return
+        if not t.exempt:
+            self._check_limits(t, m)
+        if t.before or not t.after:
+            return
+        if t.rest.isolated or (m.isolated and t.rest.markets):
+            raise Refused("ClearingIsolatedMarket", account=t.id, market=market)
+        if t.rest.markets >= MAX_HELD:
+            raise Refused(
+                "ClearingTooManyMarkets", account=t.id, held=t.rest.markets + 1, maximum=MAX_HELD
+            )
+
+    def _check_limits(self, t: Touched, m: MarketView) -> None:
         notional = mul_wad_up(abs(t.after or t.size), m.index)
         if notional < m.min_notional:
             raise Refused(
@@ -237,14 +250,6 @@ class ClearingHouse(Ledger):
             raise Refused("ClearingReduceOnly", account=t.id, before=t.before, after_=t.after)
         if notional > m.account_cap:
             raise Refused("ClearingAccountCap", account=t.id, notional=notional, cap=m.account_cap)
-        if t.before:
-            return
-        if t.rest.isolated or (m.isolated and t.rest.markets):
-            raise Refused("ClearingIsolatedMarket", account=t.id, market=market)
-        if t.rest.markets >= MAX_HELD:
-            raise Refused(
-                "ClearingTooManyMarkets", account=t.id, held=t.rest.markets + 1, maximum=MAX_HELD
-            )
 
     def _transfers(self, ts: list[Touched], house_fee: int, sender: bytes) -> None:
         """Payers give capital first; the house takes capital first, then receivers in order."""
@@ -266,7 +271,7 @@ class ClearingHouse(Ledger):
     def _pay(self, t: Touched, owed: int, sender: bytes) -> int:
         """Takes what is owed; the part that was capital."""
         maximum = mul_wad_up(abs(t.cash), MAX_FEE)
-        if owner_of(t.id) != sender and owed > maximum:
+        if not t.exempt and owner_of(t.id) != sender and owed > maximum:
             raise Refused("ClearingFeeTooHigh", account=t.id, fee=owed, maximum=maximum)
         available = t.a.capital + max(t.a.pnl, 0)
         if owed > available:

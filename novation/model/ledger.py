@@ -68,6 +68,8 @@ class Touched:
     before: int = 0
     after: int = 0
     value: int = 0
+    exempt: bool = False
+    """From caps, floors and reduce-only."""
 
 
 class Vault(Protocol):

@@ -31,12 +31,8 @@ class Stage:
         self.token = chain.deploy("CallbackToken", 6)
         self.world = w = World.deploy(chain)
         if settlement:
-            at = chain.next_address(w.admin, 1)
-            manager = w.manager.address
-            treasury = account_id(w.admin, 2**96 - 1)
-            w.clearing = chain.deploy("ClearingHouse", manager, at, treasury)
-            w.vault = chain.deploy("MarginVault", manager, w.clearing.address, self.token.address)
             w.token = self.token
+            w.deploy_core()
         self.market = w.list_market()
         w.fund(w.lp, 10_000_000)
         w.add_liquidity(self.market, 100_000, "2000")

@@ -30,13 +30,8 @@ def events_of(world: World, name: str, receipt: dict[str, Any]) -> list[Any]:
 def with_token(world: World, token: Contract) -> World:
     """The same world around another settlement token."""
     made = World.deploy(world.chain, token.read("decimals"))
-    admin = world.admin
-    vault_at = world.chain.next_address(admin, 1)
-    treasury = account_id(admin, 2**96 - 1)
-    manager = made.manager.address
-    made.clearing = world.chain.deploy("ClearingHouse", manager, vault_at, treasury)
-    made.vault = world.chain.deploy("MarginVault", manager, made.clearing.address, token.address)
     made.token = token
+    made.deploy_core()
     for owner in (made.trader, made.other):
         world.chain.send(token, "mint", owner, MINT)
         world.chain.send(token, "approve", made.vault.address, NO_LIMIT, sender=owner)

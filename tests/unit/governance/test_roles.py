@@ -22,6 +22,7 @@ def governed(world: World) -> World:
         "MarginVault": [world.vault],
         "PerpMarket": [m.perp for m in world.markets],
         "VAMM": [m.vamm for m in world.markets],
+        "Liquidator": [world.liquidator],
     }
     assert contracts.keys() == FUNCTIONS.keys()
     for name, targets in contracts.items():

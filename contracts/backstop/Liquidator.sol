@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
+import {IBackstop} from "../interfaces/IBackstop.sol";
+import {IClearingHouse} from "../interfaces/IClearingHouse.sol";
+import {IInsuranceFund} from "../interfaces/IInsuranceFund.sol";
+import {ILiquidator} from "../interfaces/ILiquidator.sol";
+import {IPerpMarket} from "../interfaces/IPerpMarket.sol";
+import {Fixed} from "../libraries/Fixed.sol";
+import {AccountId} from "../types/AccountId.sol";
+import {LiquidationTerms, Takeover, Taken} from "../types/Liquidation.sol";
+import {RiskParams} from "../types/RiskParams.sol";
+
+/// @title Liquidator: who may take what from unhealthy accounts, on which terms; the clearing house moves it.
+/// @custom:stop nothing: taking risk off unhealthy accounts has no switch.
+contract Liquidator is ILiquidator, AccessManaged {
+    uint256 internal constant TRADE = 1;
+    uint256 public constant MAX_TARGET = 3_000_000; // 3 times maintenance
+    uint256 public constant MIN_TARGET = 1_010_000; // 1.01 times
+    uint256 public constant MAX_BUDGET = 100_000; // (10 %) of the allotment a day
+    uint256 internal constant MILLI = 1e15;
+
+    /// @dev day 64 | amount 192 = 256 bits
+    struct Spent {
+        uint64 day;
+        uint192 amount;
+    }
+
+    IClearingHouse public immutable clearing;
+    IInsuranceFund public immutable insurance;
+
+    mapping(uint256 market => LiquidationTerms) internal terms;
+    mapping(uint256 market => Spent) internal spent;
+
+    constructor(address authority_, address clearing_, address insurance_) AccessManaged(authority_) {
+        (clearing, insurance) = (IClearingHouse(clearing_), IInsuranceFund(insurance_));
+    }
+
+    /// @inheritdoc ILiquidator
+    function liquidate(Takeover calldata ask, int256 minNet) external returns (Taken memory taken) {
+        if (ask.venue != address(0)) revert LiquidatorVenue(ask.venue);
+        taken = _liquidate(ask, minNet);
+    }
+
+    /// @inheritdoc ILiquidator
+    function liquidateToVenue(Takeover calldata ask, int256 minNet) external returns (Taken memory taken) {
+        if (ask.venue == address(0)) revert LiquidatorVenue(ask.venue);
+        taken = _liquidate(ask, minNet);
+    }
+
+    function _liquidate(Takeover calldata ask, int256 minNet) internal returns (Taken memory taken) {
+        _requireTaker(ask.taker);
+        LiquidationTerms memory t = terms[ask.market];
+        if (t.target == 0) revert LiquidatorNoTerms(ask.market);
+        taken = IBackstop(address(clearing)).takeover(_budgeted(ask), t);
+        if (taken.net < minNet) revert LiquidatorGain(taken.net, minNet);
+        _record(ask, taken);
+    }
+
+    /// @inheritdoc ILiquidator
+    function tryLiquidateMany(Takeover[] calldata asks) external returns (Outcome[] memory out) {
+        out = new Outcome[](asks.length);
+        for (uint256 i; i < asks.length; ++i) {
+            Takeover calldata ask = asks[i];
+            LiquidationTerms memory t = terms[ask.market];
+            if (t.target == 0) {
+                out[i].reason = abi.encodeWithSelector(LiquidatorNoTerms.selector, ask.market);
+                continue;
+            }
+            if (i == 0 || ask.taker.key() != asks[i - 1].taker.key()) _requireTaker(ask.taker);
+            try IBackstop(address(clearing)).takeover(_budgeted(ask), t) returns (Taken memory taken) {
+                (out[i].done, out[i].taken) = (true, taken);
+                _record(ask, taken);
+            } catch (bytes memory reason) {
+                out[i].reason = reason;
+            }
+        }
+    }
+
+    function _requireTaker(AccountId taker) internal view {
+        if (taker.owner() == msg.sender || clearing.isAuthorised(taker, msg.sender, TRADE)) return;
+        revert LiquidatorNotAuthorised(taker, msg.sender);
+    }
+
+    /// @dev The ask with its top-up inside today's budget.
+    function _budgeted(Takeover calldata ask) internal view returns (Takeover memory k) {
+        k = ask;
+        if (k.topUp != 0) k.topUp = Fixed.min(k.topUp, budgetLeft(k.market));
+    }
+
+    function _record(Takeover calldata ask, Taken memory taken) internal {
+        uint256 sum;
+        if (taken.topUp != 0) {
+            sum = _spentToday(ask.market) + taken.topUp;
+            spent[ask.market] = Spent(_today(), uint192(sum));
+        }
+        emit Liquidated(ask.market, ask.victim, ask.taker, taken, sum);
+    }
+
+    function _today() internal view returns (uint64) {
+        return uint64(block.timestamp / 1 days);
+    }
+
+    function _spentToday(uint256 market) internal view returns (uint256) {
+        Spent memory s = spent[market];
+        return s.day == _today() ? s.amount : 0;
+    }
+
+    /// @inheritdoc ILiquidator
+    function termsOf(uint256 market) external view returns (LiquidationTerms memory) {
+        return terms[market];
+    }
+
+    /// @inheritdoc ILiquidator
+    function budgetLeft(uint256 market) public view returns (uint256) {
+        uint256 most = insurance.allotmentOf(market) * terms[market].budget / 1e6;
+        uint256 gone = _spentToday(market);
+        return most > gone ? most - gone : 0;
+    }
+
+    /// @inheritdoc ILiquidator
+    function setTerms(uint256 market, LiquidationTerms calldata t) external restricted {
+        RiskParams memory p = IPerpMarket(clearing.marketOf(market)).params();
+        _bound("rewardMin", t.rewardMin, 1, t.rewardMax);
+        _bound("rewardMax + penalty", uint256(t.rewardMax) + t.penalty, 1, p.mmr - 1);
+        _bound("target", t.target, MIN_TARGET, MAX_TARGET);
+        _bound("minLot", t.minLot, 1, t.wholeBelow);
+        _bound("wholeBelow", t.wholeBelow, p.minNotional, type(uint32).max);
+        _bound("budget", t.budget, 0, MAX_BUDGET);
+        // Splitting into least lots must not earn more than it costs: least reward <= (rewardMin + penalty) * minLot.
+        uint256 most = (uint256(t.rewardMin) + t.penalty) * t.minLot / 1e3;
+        _bound("minReward", t.minReward, 0, most);
+        terms[market] = t;
+        emit TermsSet(market, t);
+    }
+
+    function _bound(bytes32 field, uint256 value, uint256 least, uint256 most) internal pure {
+        if (value < least) revert LiquidatorOutOfBounds(field, value, least);
+        if (value > most) revert LiquidatorOutOfBounds(field, value, most);
+    }
+}

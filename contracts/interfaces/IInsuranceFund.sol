@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+interface IInsuranceFund {
+    function allotmentOf(uint256 market) external view returns (uint256);
+}

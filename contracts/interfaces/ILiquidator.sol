@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+import {AccountId} from "../types/AccountId.sol";
+import {LiquidationTerms, Takeover, Taken} from "../types/Liquidation.sol";
+
+/// @notice Takes positions from unhealthy accounts at the index; the reward is a Dutch auction in health (LiquidationMath).
+/// @dev Who calls names a taker account that he owns, or may trade for. What the clearing house refuses, this refuses
+/// with the same error (IBackstop).
+interface ILiquidator {
+    /// @notice What became of one of many. @param reason The error of the clearing house when it was refused.
+    struct Outcome {
+        bool done;
+        bytes reason;
+        Taken taken;
+    }
+
+    event TermsSet(uint256 indexed market, LiquidationTerms terms);
+    event Liquidated(
+        uint256 indexed market, AccountId indexed victim, AccountId indexed taker, Taken taken, uint256 spentToday
+    );
+
+    /// @notice Thrown when the caller may not act for the taker account.
+    error LiquidatorNotAuthorised(AccountId taker, address caller);
+    /// @notice Thrown when a market has no terms yet.
+    error LiquidatorNoTerms(uint256 market);
+    /// @notice Thrown when the taker would gain less than he asks for. WAD quote.
+    error LiquidatorGain(int256 net, int256 minimum);
+    /// @notice Thrown when a venue is named where none is used, or none where one is.
+    error LiquidatorVenue(address venue);
+    /// @notice Thrown when a value of the terms is outside its bounds.
+    error LiquidatorOutOfBounds(bytes32 field, uint256 value, uint256 bound);
+
+    /// @notice Takes a part of the victim's position into the taker's account, which then needs initial margin for it.
+    /// @param minNet Least that the taker's account must gain, WAD quote.
+    function liquidate(Takeover calldata ask, int256 minNet) external returns (Taken memory);
+
+    /// @notice Takes it and sells it to `ask.venue` in the same call: the taker needs no capital.
+    function liquidateToVenue(Takeover calldata ask, int256 minNet) external returns (Taken memory);
+
+    /// @notice As many takeovers as go through, each by itself. A taker account the caller may not use refuses them all.
+    function tryLiquidateMany(Takeover[] calldata asks) external returns (Outcome[] memory);
+
+    /// @notice Terms of a market; all 0 when it has none.
+    function termsOf(uint256 market) external view returns (LiquidationTerms memory);
+
+    /// @notice What top-ups may still cost today, WAD quote.
+    function budgetLeft(uint256 market) external view returns (uint256);
+
+    /// @notice Role RISK.
+    function setTerms(uint256 market, LiquidationTerms calldata terms) external;
+}

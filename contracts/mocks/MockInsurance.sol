@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+import {IInsuranceFund} from "../interfaces/IInsuranceFund.sol";
+
+/// @notice An insurance fund whose allotment of any market is what it was told.
+contract MockInsurance is IInsuranceFund {
+    uint256 public allotment;
+
+    function setAllotment(uint256 amount) external {
+        allotment = amount;
+    }
+
+    function allotmentOf(uint256) external view returns (uint256) {
+        return allotment;
+    }
+}

@@ -1,0 +1,189 @@
+"""The clearing house with its doors for accounts below their margin (clearing/Backstop.sol).
+
+Moves at the index; exempt from reduce-only, caps and floors. Money is WAD quote, sizes WAD lots.
+"""
+
+from dataclasses import dataclass, replace
+
+from novation.model.atomic import atomic
+from novation.model.clearing import (
+    MAX_FEE,
+    ClearingHouse,
+    Venue,
+    check_house_fee,
+    check_leg,
+)
+from novation.model.errors import Refused
+from novation.model.fixed import mul_wad_up
+from novation.model.ledger import MAX_U96, Touched
+from novation.model.legs import Ask
+from novation.model.liquidation import LiquidationTerms
+from novation.model.margin import only_fell
+from novation.model.market_types import MarketState, MarketView
+from novation.model.sides import Position, size_of
+from novation.units import WAD
+
+MIN_REWARD_UNIT = WAD // 1_000
+NO_LIMIT = 2**256 - 1
+
+
+@dataclass(frozen=True)
+class Takeover:
+    """What the liquidator asks for; fields as in types/Liquidation.sol. No venue: he keeps it."""
+
+    market: int
+    victim: bytes
+    taker: bytes
+    max_size: int
+    top_up: int = 0
+    venue: Venue | None = None
+    expected: Position | None = None
+
+
+@dataclass
+class Taken:
+    """What was moved; `size` is the change of the victim's position, `net` the taker's gain."""
+
+    size: int
+    reward: int
+    penalty: int
+    top_up: int = 0
+    net: int = 0
+
+
+@dataclass
+class Backstop(ClearingHouse):
+    """`liquidator` is the one address that may ask; `insurance` the fund's account."""
+
+    liquidator: bytes = bytes(20)
+    insurance: bytes = bytes(32)
+
+    @atomic
+    def takeover(self, ask: Takeover, top_up: int, terms: LiquidationTerms, sender: bytes) -> Taken:
+        """`top_up`: most that insurance may add to the reward, WAD quote."""
+        if sender != self.liquidator:
+            raise Refused("BackstopNotLiquidator", caller=sender)
+        held = self.position(ask.victim, ask.market)
+        if not held.units or (ask.expected is not None and held != ask.expected):
+            raise Refused("BackstopPosition", victim=ask.victim, market=ask.market)
+        perp = self.market(ask.market)
+        m = perp.accrue()
+        if m.state >= MarketState.SETTLING:
+            raise Refused("ClearingMarketState", market=ask.market, state=m.state)
+        if not m.live:
+            perp.require_price()
+        ts = self._parties(ask, m)
+        out, equity, maintenance = self._plan(ts[0], m, ask.max_size, terms)
+        house_fee, premium = self._legs(ts, ask, m, out.size)
+        self._book(ts, ask.market, m, premium)
+        self._reward(out, ts[0], ts[1], top_up, terms.min_reward * MIN_REWARD_UNIT)
+        self._transfers(ts, house_fee, sender)
+        self._check_improved(ts[0], m, equity, maintenance)
+        for t in ts:
+            if t is not ts[0]:
+                self._check_margin(t, m)
+            self._save(t)
+            self._keep(t.id, ask.market, t.p)
+        out.net = ts[1].a.capital + ts[1].a.pnl - ts[1].value
+        return out
+
+    def _parties(self, ask: Takeover, m: MarketView) -> list[Touched]:
+        """The victim, the taker and, when there is a venue, its account."""
+        accounts = [ask.victim, ask.taker]
+        touched = [self._touch(account, ask.market, m) for account in accounts]
+        if ask.venue is not None:
+            self._require_venue(ask.market, ask.venue.address)
+            now = self.market(ask.market).clock.now
+            if m.interrupted_until > now:
+                until = m.interrupted_until
+                raise Refused("ClearingInterrupted", market=ask.market, until=until)
+            accounts.append(ask.venue.address + bytes(12))
+            touched.append(self._touch(accounts[-1], ask.market, m))
+        for i, account in enumerate(accounts):
+            if account in accounts[:i] or account == self.insurance:
+                raise Refused("BackstopSameAccount", account=account)
+        for t in touched:
+            t.exempt = True
+            t.before = t.after = size_of(m, t.p.units)
+            t.value = t.a.capital + t.a.pnl
+        return touched
+
+    def _plan(
+        self, v: Touched, m: MarketView, max_size: int, terms: LiquidationTerms
+    ) -> tuple[Taken, int, int]:
+        """Size, reward and penalty, and the victim's equity and maintenance now."""
+        sums = replace(v.rest)
+        own = sums.maintenance_of(m, v.before, v.a.venue)
+        maintenance = sums.maintenance + own
+        equity = v.value + self.collateral(v)[0] + sums.dead_loss
+        if equity < 0:
+            raise Refused("BackstopBankrupt", victim=v.id, equity=equity)
+        if equity >= maintenance:
+            raise Refused("BackstopHealthy", victim=v.id, equity=equity, maintenance=maintenance)
+        x, reward, penalty = terms.plan(equity, maintenance, abs(v.before), m.index, own, max_size)
+        return Taken(-x if v.before > 0 else x, reward, penalty), equity, maintenance
+
+    def _legs(
+        self, ts: list[Touched], ask: Takeover, m: MarketView, size: int
+    ) -> tuple[int, int | None]:
+        """The victim's leg at the index, its mirror image, and the taker's sale at the venue."""
+        v, t = ts[0], ts[1]
+        value = abs(size) * m.index // WAD
+        v.size, v.cash = size, value if size < 0 else -value
+        t.size, t.cash = -size, -v.cash
+        if ask.venue is None:
+            return 0, None
+        pool = ts[2]
+        request = Ask(size, 0, NO_LIMIT if size > 0 else 0)
+        f = ask.venue.plan_fill(m, ask.taker, pool.before, t.before - size, request)
+        if f.size != size:
+            raise Refused("BackstopVenueFill", filled=f.size, wanted=size)
+        paid = -f.quote if size > 0 else f.quote
+        check_leg(size, paid, f.fee)
+        check_house_fee(f.house_fee)
+        most = mul_wad_up(f.quote, MAX_FEE)
+        if f.fee > most:
+            raise Refused("ClearingFeeTooHigh", account=ask.taker, fee=f.fee, maximum=most)
+        t.size, t.cash, t.transfer = 0, t.cash + paid, -f.fee
+        pool.size, pool.cash, pool.transfer = -size, -paid, f.fee - f.house_fee
+        return f.house_fee, f.premium
+
+    def _reward(self, out: Taken, v: Touched, t: Touched, top_up: int, least: int) -> None:
+        """Reward to the taker, then penalty to insurance: capital first, no more than there is."""
+        senior, junior = take(v, out.reward)
+        t.a.capital += senior
+        t.a.pnl += junior
+        wanted = max(out.reward, least)
+        out.reward = senior + junior
+        out.penalty = take(v, out.penalty)[0]
+        fund = self.stored(self.insurance)
+        out.top_up = min(max(wanted - out.reward, 0), top_up, fund.capital)
+        t.a.capital += out.top_up
+        t.a.collect()
+        self._set_capital(self.insurance, fund.capital + out.penalty - out.top_up)
+
+    def _set_capital(self, account: bytes, capital: int) -> None:
+        """Stores another capital in an account that is not touched."""
+        if capital > MAX_U96:
+            raise Refused("AmountOverflow", amount=capital, maximum=MAX_U96)
+        stored = self.stored(account)
+        if capital != stored.capital:
+            self.house.capital_total += capital - stored.capital
+            self.accounts[account] = replace(stored, capital=capital)
+
+    def _check_improved(self, v: Touched, m: MarketView, equity: int, maintenance: int) -> None:
+        """INV-15: E - M strictly higher, E / M not lower, E not negative."""
+        after = v.rest.maintenance + replace(v.rest).maintenance_of(m, v.after, v.a.venue)
+        now = equity + v.a.capital + v.a.pnl - v.value
+        better = now - after > equity - maintenance
+        if not better or not only_fell(equity, maintenance, now, after):
+            raise Refused("ClearingRiskRose", account=v.id, equity=now, maintenance=after)
+
+
+def take(t: Touched, owed: int) -> tuple[int, int]:
+    """Takes up to `owed`: the part that was capital, and the part that was pnl."""
+    senior = min(t.a.capital, owed)
+    junior = min(max(t.a.pnl, 0), owed - senior)
+    t.a.capital -= senior
+    t.a.pnl -= junior
+    return senior, junior

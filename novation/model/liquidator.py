@@ -1,0 +1,90 @@
+"""Who may take what from unhealthy accounts, on which terms (backstop/Liquidator.sol)."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from novation.model.atomic import atomic
+from novation.model.backstop import Backstop, Taken, Takeover
+from novation.model.clearing import TRADE
+from novation.model.errors import Refused
+from novation.model.liquidation import LiquidationTerms
+from novation.units import PPM
+
+DAY = 86_400
+
+
+class Insurance(Protocol):
+    """What the liquidator asks of the insurance fund."""
+
+    def allotment_of(self, market: int, /) -> int: ...
+
+
+class Liquidator:
+    """`address` is its own; the clearing house answers no other."""
+
+    def __init__(self, clearing: Backstop, insurance: Insurance, address: bytes) -> None:
+        self.clearing = clearing
+        self.insurance = insurance
+        self.address = address
+        self.terms: dict[int, LiquidationTerms] = {}
+        self.spent: dict[int, tuple[int, int]] = {}
+        """Market -> day and what top-ups cost on it."""
+
+    def snapshot(self) -> Any:
+        return dict(self.terms), dict(self.spent), self.clearing.snapshot()
+
+    def restore(self, kept: Any) -> None:
+        self.terms, self.spent, ledger = kept
+        self.clearing.restore(ledger)
+
+    @atomic
+    def set_terms(self, market: int, terms: LiquidationTerms) -> None:
+        params = self.clearing.market(market).params
+        terms.check(params.mmr, params.min_notional)
+        self.terms[market] = terms
+
+    @atomic
+    def liquidate(self, ask: Takeover, min_net: int, sender: bytes) -> Taken:
+        """Into the taker's account, or through it to a venue."""
+        self._require_taker(ask.taker, sender)
+        if ask.market not in self.terms:
+            raise Refused("LiquidatorNoTerms", market=ask.market)
+        taken = self._take(ask)
+        if taken.net < min_net:
+            raise Refused("LiquidatorGain", net=taken.net, minimum=min_net)
+        return taken
+
+    def try_many(self, asks: Sequence[Takeover], sender: bytes) -> list[Taken | Refused]:
+        """As many as go through, each by itself."""
+        out: list[Taken | Refused] = []
+        for ask in asks:
+            self._require_taker(ask.taker, sender)
+            try:
+                out.append(self.liquidate(ask, -(2**255), sender))
+            except Refused as refused:
+                out.append(refused)
+        return out
+
+    def _require_taker(self, taker: bytes, sender: bytes) -> None:
+        if not self.clearing.is_authorised(taker, sender, TRADE):
+            raise Refused("LiquidatorNotAuthorised", taker=taker, caller=sender)
+
+    def _take(self, ask: Takeover) -> Taken:
+        top_up = min(ask.top_up, self.budget_left(ask.market)) if ask.top_up else 0
+        taken = self.clearing.takeover(ask, top_up, self.terms[ask.market], self.address)
+        if taken.top_up:
+            self.spent[ask.market] = self._today(), self._spent_today(ask.market) + taken.top_up
+        return taken
+
+    def budget_left(self, market: int) -> int:
+        """What top-ups may still cost today, WAD quote."""
+        terms = self.terms.get(market)
+        most = self.insurance.allotment_of(market) * terms.budget // PPM if terms else 0
+        return max(most - self._spent_today(market), 0)
+
+    def _today(self) -> int:
+        return self.clearing.markets[0].clock.now // DAY
+
+    def _spent_today(self, market: int) -> int:
+        day, amount = self.spent.get(market, (0, 0))
+        return amount if day == self._today() else 0

@@ -1,0 +1,126 @@
+"""Steps that jump the price and act on those who are below their margin."""
+
+from hypothesis import strategies as st
+
+from novation.model.backstop import Takeover
+from novation.model.legs import Leg
+from novation.units import WAD
+from tests.differential.steps import Step, markets, owner_of, owners, subs
+from tests.twin import Twin
+from tests.world import account_id, liquidation_terms
+
+TERMS = (
+    {},
+    {"rewardMax": 25_000, "penalty": 7_500},
+    {"minLot": 60, "wholeBelow": 60, "minReward": 800},
+)
+EVERYTHING = 2**79
+
+
+def stressed(twin: Twin) -> None:
+    """Terms in every market, and an insurance account with some money."""
+    for market, changes in enumerate(TERMS):
+        twin.set_terms(market, liquidation_terms(**changes))
+    fund = account_id(twin.world.insurance.address)
+    token, amount = twin.world.token.address, 2_000 * 10**6
+    sender = bytes.fromhex(twin.world.lp[2:])
+    paid = lambda: twin.vault.deposit(fund, token, amount)  # noqa: E731
+    assert sender
+    twin.both_from(twin.world.lp, paid, "vault", "deposit", fund, token, amount)
+    twin.insure(50_000 * WAD)
+
+
+@st.composite
+def bets(draw: st.DrawFn) -> Step:
+    """Two sub-accounts with little money take eight times as much against each other."""
+    market, times = draw(markets), draw(st.integers(60, 95))
+    sides = draw(
+        st.lists(st.tuples(owners, st.integers(1, 2)), min_size=2, max_size=2, unique=True)
+    )
+
+    def step(twin: Twin) -> None:
+        accounts = []
+        for owner, sub in sides:
+            address = owner_of(twin.world, owner)
+            accounts.append(account_id(address, sub))
+            twin.world.known[accounts[-1]] = None
+            if twin.model.health(accounts[-1])[1].free < 500 * WAD:
+                twin.deposit(address, sub, 1_500 * 10**6)
+        free = min(twin.model.health(account)[1].free for account in accounts)
+        price = twin.model.markets[market].words.index
+        size = free * times // 10 * WAD // price
+        cash = size * price // WAD
+        legs = [Leg(accounts[0], size, -cash, 0), Leg(accounts[1], -size, cash, 0)]
+        twin.clear(market, legs, 0)
+
+    return step
+
+
+@st.composite
+def jumps(draw: st.DrawFn) -> Step:
+    """A round some percent away: enough to pass maintenance margins, at times a whole margin."""
+    market = draw(markets)
+    change = draw(st.sampled_from([1, -1])) * draw(st.integers(200, 1_300))
+
+    def step(twin: Twin) -> None:
+        answer = max(twin.feeds[market].answer * (10_000 + change) // 10_000, 10**6)
+        twin.push(market, answer)
+
+    return step
+
+
+def holders(twin: Twin, market: int) -> list[bytes]:
+    """Who holds the market, first who has least equity over maintenance; somebody when nobody."""
+    ids = [i for i in twin.world.known if twin.model.position(i, market).units]
+
+    def health(account: bytes) -> int:
+        h = twin.model.health(account)[1]
+        return h.equity * WAD // max(h.maintenance, 1)
+
+    return sorted(ids, key=health) or [account_id(owner_of(twin.world, 0))]
+
+
+def push_to(twin: Twin, market: int, account: bytes, percent: int) -> None:
+    """A round that leaves the account about so much of its maintenance; at most 45 % away."""
+    h, size = twin.model.health(account)[1], twin.model.size_of(account, market)
+    price = twin.model.markets[market].words.index
+    if size == 0:
+        return
+    change = (h.maintenance * percent // 100 - h.equity) * WAD // size
+    limit = price * 45 // 100
+    twin.push(market, (price + max(min(change, limit), -limit)) // 10**10)
+
+
+@st.composite
+def takeovers(draw: st.DrawFn) -> Step:
+    """Of an account near its margin; into an account, or to the vAMM; all of it, or up to a cap."""
+    market, taker, sub = draw(markets), draw(owners), draw(subs)
+    at, percent = (
+        draw(st.integers(0, 3)),
+        draw(st.sampled_from([None, 101, 97, 85, 50, 20, 3, -30])),
+    )
+    cap = draw(st.sampled_from([EVERYTHING] * 4 + [WAD, WAD // 3, 5 * WAD]))
+    top_up = draw(st.sampled_from([0, 10 * WAD, 2 * WAD]))
+    venue, exact = draw(st.booleans()), draw(st.sampled_from([True, False, False]))
+    gain, pause = draw(st.sampled_from([-(2**255)] * 4 + [0, 20 * WAD])), draw(st.integers(0, 900))
+
+    def step(twin: Twin) -> None:
+        address = owner_of(twin.world, taker)
+        found = holders(twin, market)
+        victim = found[at % len(found)]
+        if percent is not None:
+            push_to(twin, market, victim, percent)
+            twin.warp(pause)
+        held = twin.model.position(victim, market)
+        ask = Takeover(
+            market,
+            victim,
+            account_id(address, sub),
+            cap,
+            top_up,
+            twin.vamms[market] if venue else None,
+            held if exact and held.units else None,
+        )
+        twin.liquidate(address, ask, gain)
+
+    return step

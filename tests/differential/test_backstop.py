@@ -1,0 +1,53 @@
+"""Liquidation against the model: every stored value equal, after jumps of the price."""
+
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.differential.steps import (
+    Step,
+    liquidity,
+    listed_world,
+    mixed,
+    moves,
+    pools,
+    rounds,
+    touches,
+    trades,
+    twin_of,
+    waits,
+)
+from tests.differential.stress import bets, jumps, stressed, takeovers
+from tests.differential.test_ledger import repeatable
+from tests.local_chain import local_chain
+from tests.world import World
+
+MIXED = {
+    bets: 24, trades: 8, rounds: 6, jumps: 16, takeovers: 32, waits: 5, touches: 2, moves: 4,
+    liquidity: 3,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[World]:
+    with local_chain() as chain:
+        yield listed_world(chain)
+
+
+@settings(repeatable, max_examples=12)
+@given(st.lists(mixed(MIXED), min_size=50, max_size=60))
+def test_ledger_equals_the_model_when_accounts_are_taken_over(
+    world: World, sequence: list[Step]
+) -> None:
+    """INV-01, INV-02, INV-15 by the contract's own check."""
+    with world.isolated() as copy:
+        twin = twin_of(copy)
+        pools(twin)
+        stressed(twin)
+        for step in sequence:
+            step(twin)
+            twin.compare()
+        twin.check_events()
+        copy.check_identity()
