@@ -78,6 +78,20 @@ contract Liquidator is ILiquidator, AccessManaged {
         }
     }
 
+    /// @inheritdoc ILiquidator
+    function resolve(AccountId victim, AccountId taker, uint256 market) external returns (bool done, uint256 paid) {
+        LiquidationTerms memory t = terms[market];
+        if (t.target == 0) revert LiquidatorNoTerms(market);
+        uint256 reward;
+        if (taker.owner() != address(0)) {
+            _requireTaker(taker);
+            reward = Fixed.min(t.minReward * MILLI, budgetLeft(market));
+        }
+        (done, paid) = IBackstop(address(clearing)).resolve(victim, taker, reward, t);
+        _spend(market, paid);
+        emit Resolved(victim, taker, done, paid);
+    }
+
     function _requireTaker(AccountId taker) internal view {
         if (taker.owner() == msg.sender || clearing.isAuthorised(taker, msg.sender, TRADE)) return;
         revert LiquidatorNotAuthorised(taker, msg.sender);
@@ -90,12 +104,15 @@ contract Liquidator is ILiquidator, AccessManaged {
     }
 
     function _record(Takeover calldata ask, Taken memory taken) internal {
-        uint256 sum;
-        if (taken.topUp != 0) {
-            sum = _spentToday(ask.market) + taken.topUp;
-            spent[ask.market] = Spent(_today(), uint192(sum));
-        }
-        emit Liquidated(ask.market, ask.victim, ask.taker, taken, sum);
+        _spend(ask.market, taken.topUp);
+        emit Liquidated(ask.market, ask.victim, ask.taker, taken);
+    }
+
+    function _spend(uint256 market, uint256 amount) internal {
+        if (amount == 0) return;
+        uint256 sum = _spentToday(market) + amount;
+        spent[market] = Spent(_today(), uint192(sum));
+        emit Spending(market, _today(), sum);
     }
 
     function _today() internal view returns (uint64) {

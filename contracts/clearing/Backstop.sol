@@ -9,27 +9,24 @@ import {LiquidationMath} from "../risk/LiquidationMath.sol";
 import {MarginMath} from "../risk/MarginMath.sol";
 import {AccountId, AccountIds} from "../types/AccountId.sol";
 import {Ask, Fill} from "../types/Fill.sol";
-import {AmountOverflow, House, Words} from "../types/Ledger.sol";
+import {House, Words} from "../types/Ledger.sol";
 import {LiquidationTerms, Takeover, Taken} from "../types/Liquidation.sol";
-import {IndexView, MarketState, MarketView} from "../types/Market.sol";
-import {Clearing} from "./Clearing.sol";
+import {MarketState, MarketView} from "../types/Market.sol";
 import {Ledger} from "./Ledger.sol";
+import {Resolution} from "./Resolution.sol";
 
 /// @title Backstop: what happens to accounts below their margin.
 /// @dev The clearing house runs this code in its own storage (see its fallback), so it stores nothing that Clearing does
 /// not; its own storage is never used.
 /// @custom:stop nothing: taking risk off unhealthy accounts has no switch.
-contract Backstop is Clearing, IBackstop {
+contract Backstop is Resolution {
     using Fixed for int256;
 
     uint256 internal constant MIN_REWARD_UNIT = 1e15;
 
     address public immutable liquidator;
-    /// @notice The insurance fund's account: penalties go there, top-ups come from it. It holds no positions.
-    AccountId public immutable insurance;
-
-    constructor(address vault_, address liquidator_, AccountId insurance_) Ledger(vault_) {
-        (liquidator, insurance) = (liquidator_, insurance_);
+    constructor(address vault_, address liquidator_, AccountId insurance_) Ledger(vault_) Resolution(insurance_) {
+        liquidator = liquidator_;
     }
 
     /// @inheritdoc IBackstop
@@ -63,6 +60,40 @@ contract Backstop is Clearing, IBackstop {
         }
         out.net = int256(ts[1].a.capital) + ts[1].a.pnl - ts[1].value;
         _saveHouse(h);
+        _tell(ask.victim, ask.market, m, ts[0].before, ts[0].after_);
+    }
+
+    /// @inheritdoc IBackstop
+    function resolve(AccountId victim, AccountId taker, uint256 reward, LiquidationTerms calldata terms)
+        external
+        locked
+        returns (bool done, uint256 paid)
+    {
+        if (msg.sender != liquidator) revert BackstopNotLiquidator(msg.sender);
+        if (victim.key() == insurance.key() || taker.key() == victim.key() || taker.key() == insurance.key()) {
+            revert BackstopSameAccount(victim);
+        }
+        Ending memory e = _end(victim);
+        bool taken = taker.owner() != address(0);
+        if (!taken && !_mayDeleverage(e, terms)) return (false, 0);
+        House memory h = _loadHouse();
+        _clean(e);
+        _cover(e, h);
+        for (uint256 i; i < e.held.length; ++i) {
+            Held memory x = e.held[i];
+            if (x.p.units == 0) continue;
+            if (!x.m.live) _stay(e, x);
+            else if (taken) _handOver(e, x, taker, h);
+            else _deleverage(e, x);
+        }
+        if (marks[victim] != 0) marks[victim] = 0;
+        _save(e.t, h);
+        if (taken) {
+            paid = _insure(NO_MARKET, reward, false, h);
+            if (paid != 0) h.capitalTotal += _credit(taker, paid);
+        }
+        _saveHouse(h);
+        done = true;
     }
 
     /// @dev The victim, the taker and, when there is a venue, its account: touched, measured and exempt.
@@ -122,7 +153,7 @@ contract Backstop is Clearing, IBackstop {
         Fill memory f = IVenue(ask.venue)
             .planFill(
                 ask.market,
-                IndexView(m.index, m.strict, m.updatedAt, m.variance, m.live),
+                _indexView(m),
                 ask.taker,
                 pool.before,
                 t.before - size,
@@ -164,16 +195,6 @@ contract Backstop is Clearing, IBackstop {
         junior = Fixed.min(uint256(t.a.pnl.positive()), owed - senior);
         t.a.capital -= senior;
         t.a.pnl -= int256(junior);
-    }
-
-    /// @dev Stores another capital in an account that is not touched.
-    function _setCapital(AccountId id, uint256 word, uint256 capital, House memory h) internal {
-        uint256 held = Words.capitalOf(word);
-        if (capital == held) return;
-        if (capital > type(uint96).max) revert AmountOverflow(capital, type(uint96).max);
-        h.capitalTotal = h.capitalTotal + capital - held;
-        accounts[id] = word = word - held + capital;
-        emit AccountSet(id, word);
     }
 
     /// @dev INV-15: E - M strictly higher, E / M not lower, E not negative.

@@ -33,7 +33,14 @@ abstract contract Clearing is Ledger {
         uint96 marketPlusOne;
     }
 
+    // What the clearing house and its backstop share stands here and in Ledger; the backstop has no other storage.
     mapping(address venue => Venue) internal venues;
+    /// @dev The venue that was last allowed for this market alone: its inventory is told of what moves it but a fill.
+    mapping(uint256 market => address) internal venueFor;
+    /// @notice Deficits that no insurance and no side was there for, WAD quote: they lower the release ratio.
+    uint256 public orphanDeficit;
+    /// @dev When an account was last found bankrupt without a taker, seconds; 0 when it was not, or is resolved.
+    mapping(AccountId => uint256) internal marks;
 
     /// @dev The market's contract; reverts unless `venue` is one of it.
     function _requireVenue(address venue, uint256 market) internal view returns (IPerpMarket) {

@@ -10,7 +10,7 @@ import {Fixed} from "../libraries/Fixed.sol";
 import {MarginMath} from "../risk/MarginMath.sol";
 import {AccountId, AccountIds} from "../types/AccountId.sol";
 import {Ask, Fill} from "../types/Fill.sol";
-import {Account, AmountOverflow, Health, House, Leg, Position, Words} from "../types/Ledger.sol";
+import {Account, Health, House, Leg, Position, Words} from "../types/Ledger.sol";
 import {IndexView, MarketState, MarketView} from "../types/Market.sol";
 import {Clearing} from "./Clearing.sol";
 import {Ledger} from "./Ledger.sol";
@@ -143,26 +143,6 @@ contract ClearingHouse is IClearingHouse, Clearing, AccessManaged, Multicallable
         emit Transferred(from, to, amount);
     }
 
-    /// @dev Adds capital without touching markets: it needs no price. A venue's own account takes only from that venue.
-    /// @return added What of it is capital, when a loss was waiting for some.
-    function _credit(AccountId id, uint256 amount) internal returns (uint256 added) {
-        if (id.owner() == address(0)) revert ClearingNoOwner(id);
-        uint256 old = accounts[id];
-        if (old >> 192 & Words.VENUE_BIT != 0 && id.owner() != msg.sender) revert ClearingVenueAccount(id);
-        (uint256 capital, int256 pnl) = (Words.capitalOf(old), Words.pnlOf(old));
-        uint256 loss = pnl < 0 ? Fixed.min(amount, pnl.abs()) : 0;
-        // Amounts have 96 bits. A negative pnl has no capital beside it, and rises to 0 at most.
-        unchecked {
-            added = amount - loss;
-            if (capital + added > type(uint96).max) revert AmountOverflow(capital + added, type(uint96).max);
-            uint256 word = old + added;
-            if (loss != 0) word = Words.withPnl(word, pnl + int256(loss));
-            if (word == old) return 0;
-            accounts[id] = word;
-            emit AccountSet(id, word);
-        }
-    }
-
     /// @inheritdoc IClearingHouse
     function setDelegate(AccountId id, address delegate, uint256 permissions) external locked {
         if (id.owner() != msg.sender) revert ClearingNotAuthorised(id, msg.sender);
@@ -263,6 +243,7 @@ contract ClearingHouse is IClearingHouse, Clearing, AccessManaged, Multicallable
         IPerpMarket contract_ = market == ANY_MARKET ? IPerpMarket(address(0)) : _market(market);
         if (allowed) venues[venue] = Venue(contract_, uint96(market + 1));
         else _stop(venue);
+        if (allowed && market != ANY_MARKET) venueFor[market] = venue;
         for (uint96 sub; sub < 2; ++sub) {
             AccountId id = AccountIds.from(venue, sub);
             if (_isVenues(id)) continue;

@@ -9,7 +9,7 @@ import {Fixed} from "../libraries/Fixed.sol";
 import {Sides} from "../libraries/Sides.sol";
 import {MarginMath} from "../risk/MarginMath.sol";
 import {AccountId} from "../types/AccountId.sol";
-import {Account, Health, House, Position, Words} from "../types/Ledger.sol";
+import {Account, AmountOverflow, Health, House, Position, Words} from "../types/Ledger.sol";
 import {MarketView} from "../types/Market.sol";
 
 /// @title Ledger: the stored accounts, positions and totals, and what a touch does to them.
@@ -258,6 +258,26 @@ abstract contract Ledger is ILedger {
         if (!_settle(t, h)) return;
         accounts[t.id] = t.word;
         emit AccountSet(t.id, t.word);
+    }
+
+    /// @dev Adds capital without touching markets: it needs no price. A venue's own account takes only from that venue.
+    /// @return added What of it is capital, when a loss was waiting for some.
+    function _credit(AccountId id, uint256 amount) internal returns (uint256 added) {
+        if (id.owner() == address(0)) revert ClearingNoOwner(id);
+        uint256 old = accounts[id];
+        if (old >> 192 & Words.VENUE_BIT != 0 && id.owner() != msg.sender) revert ClearingVenueAccount(id);
+        (uint256 capital, int256 pnl) = (Words.capitalOf(old), Words.pnlOf(old));
+        uint256 loss = pnl < 0 ? Fixed.min(amount, pnl.abs()) : 0;
+        // Amounts have 96 bits. A negative pnl has no capital beside it, and rises to 0 at most.
+        unchecked {
+            added = amount - loss;
+            if (capital + added > type(uint96).max) revert AmountOverflow(capital + added, type(uint96).max);
+            uint256 word = old + added;
+            if (loss != 0) word = Words.withPnl(word, pnl + int256(loss));
+            if (word == old) return 0;
+            accounts[id] = word;
+            emit AccountSet(id, word);
+        }
     }
 
     function _loadHouse() internal view returns (House memory h) {

@@ -79,4 +79,6 @@ interface ILedger {
     /// @notice Contract of a market; the zero address when there is none.
     function marketOf(uint256 market) external view returns (address);
     function vault() external view returns (address);
+    /// @notice Deficits that no insurance and no side was there for, WAD quote: they lower the release ratio.
+    function orphanDeficit() external view returns (uint256);
 }

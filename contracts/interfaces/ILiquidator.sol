@@ -16,9 +16,11 @@ interface ILiquidator {
     }
 
     event TermsSet(uint256 indexed market, LiquidationTerms terms);
-    event Liquidated(
-        uint256 indexed market, AccountId indexed victim, AccountId indexed taker, Taken taken, uint256 spentToday
-    );
+    event Liquidated(uint256 indexed market, AccountId indexed victim, AccountId indexed taker, Taken taken);
+    /// @notice What insurance added to rewards on a day, WAD quote. @param day Since 1970.
+    event Spending(uint256 indexed market, uint256 day, uint256 amount);
+
+    event Resolved(AccountId indexed victim, AccountId indexed taker, bool done, uint256 paid);
 
     /// @notice Thrown when the caller may not act for the taker account.
     error LiquidatorNotAuthorised(AccountId taker, address caller);
@@ -40,6 +42,12 @@ interface ILiquidator {
 
     /// @notice As many takeovers as go through, each by itself. A taker account the caller may not use refuses them all.
     function tryLiquidateMany(Takeover[] calldata asks) external returns (Outcome[] memory);
+
+    /// @notice Ends a bankrupt account (IBackstop.resolve). Permissionless without a taker.
+    /// @param taker An account the caller may trade for, or one without an owner for nobody.
+    /// @param market Whose terms and daily budget count: the taker is paid its least reward by insurance.
+    /// @return done False when the account was only marked. @return paid What the taker got, WAD quote.
+    function resolve(AccountId victim, AccountId taker, uint256 market) external returns (bool done, uint256 paid);
 
     /// @notice Terms of a market; all 0 when it has none.
     function termsOf(uint256 market) external view returns (LiquidationTerms memory);

@@ -58,6 +58,11 @@ interface IPerpMarket {
     /// @notice As `accrue`, for a caller whose `book` follows in the same call: that emits the words, once.
     function accrueToBook() external returns (MarketNow memory);
 
+    /// @notice Charges a side with a deficit, pro rata: K -= ceil(amount / N). @param amount WAD quote.
+    /// @return charged False, and nothing changed, when the side is empty or its index would leave its field.
+    /// @return k The side's index after it, 1e27 quote per unit lot.
+    function charge(uint256 side, uint256 amount) external returns (bool charged, int256 k);
+
     /// @notice What `accrue` would return now. Does not write; not shut by the lock (it reads nothing that a call could half-write).
     function peek() external view returns (MarketView memory);
 

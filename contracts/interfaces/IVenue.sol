@@ -14,4 +14,8 @@ interface IVenue {
         external
         view
         returns (Fill memory);
+
+    /// @notice Tells the venue that something else than a fill moved what it holds, WAD lots. Only the clearing house.
+    /// @return depth Lots that move its mid from the index to its band now, WAD.
+    function inventoryMoved(IndexView calldata m, int256 before, int256 after_) external returns (uint256 depth);
 }

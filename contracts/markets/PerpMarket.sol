@@ -196,6 +196,20 @@ contract PerpMarket is IPerpMarket, AccessManaged {
     }
 
     /// @inheritdoc IPerpMarket
+    function charge(uint256 side, uint256 amount) external onlyClearing returns (bool charged, int256 k) {
+        MarketWords memory s = MarketWordsLib.unpack(prices, rates, indices, sides);
+        k = s.k[side];
+        if (s.units[side] == 0) return (false, k);
+        // Amounts have 96 bits.
+        int256 to = k - int256(Fixed.divUp(amount * uint256(Sides.K_SCALE), s.units[side]));
+        if (to < type(int128).min) return (false, k);
+        s.k[side] = to;
+        indices = s.indices();
+        emit MarketSet(prices, rates, indices, sides);
+        return (true, to);
+    }
+
+    /// @inheritdoc IPerpMarket
     function setDepth(uint256 depth) external onlyClearing {
         caps.depth = uint80(Fixed.min(depth, type(uint80).max));
         emit DepthSet(caps.depth);

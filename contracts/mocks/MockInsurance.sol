@@ -11,6 +11,12 @@ contract MockInsurance is IInsuranceFund {
         allotment = amount;
     }
 
+    function draw(uint256, uint256 wanted, uint256 capital) external returns (uint256 amount) {
+        amount = wanted < allotment ? wanted : allotment;
+        if (amount > capital) amount = capital;
+        allotment -= amount;
+    }
+
     function allotmentOf(uint256) external view returns (uint256) {
         return allotment;
     }

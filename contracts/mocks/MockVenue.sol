@@ -31,4 +31,9 @@ contract MockVenue is IVenue {
         if (touchesBack) clearing.house();
         return plan;
     }
+
+    /// @inheritdoc IVenue
+    function inventoryMoved(IndexView calldata, int256, int256) external pure returns (uint256) {
+        return 0;
+    }
 }

@@ -6,6 +6,7 @@ import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
 import {IClearingHouse} from "../interfaces/IClearingHouse.sol";
 import {IPerpMarket} from "../interfaces/IPerpMarket.sol";
 import {IVAMM} from "../interfaces/IVAMM.sol";
+import {IVenue} from "../interfaces/IVenue.sol";
 import {Curve} from "../libraries/Curve.sol";
 import {Fixed} from "../libraries/Fixed.sol";
 import {AccountId, AccountIds} from "../types/AccountId.sol";
@@ -129,7 +130,18 @@ abstract contract VammShares is IVAMM, AccessManaged {
             uint256 root = uint256(int256(x1) - left);
             _setCurve(root, FixedPointMathLib.fullMulDiv(mid, x1 * x1, root * root), m.index);
         }
-        _setDepth(Curve.pushDown(state.root, p.band() * VammParamsLib.PPM));
+    }
+
+    /// @dev Lots that move the mid to the band.
+    function _push() internal view returns (uint256) {
+        return Curve.pushDown(state.root, stored.trading().band() * VammParamsLib.PPM);
+    }
+
+    /// @inheritdoc IVenue
+    function inventoryMoved(IndexView memory m, int256 before, int256 after_) external returns (uint256) {
+        if (msg.sender != address(clearing)) revert VammNotAuthorised(account, msg.sender);
+        if (state.root != 0) _rescale(m, before, after_, 1, 1);
+        return _push();
     }
 
     /// @dev After an exit. What was released below 1 for 1 is gone too, so the equity left is read. A pool that nobody
@@ -138,7 +150,10 @@ abstract contract VammShares is IVAMM, AccessManaged {
         Account memory a = _money();
         uint256 after_ = uint256(int256(a.capital) + a.pnl);
         if (total == 0 && left == 0) _clearCurve(m.index);
-        else if (after_ != 0 && after_ < before) _rescale(m, held, left, before, after_);
+        else if (after_ != 0 && after_ < before) {
+            _rescale(m, held, left, before, after_);
+            _setDepth(_push());
+        }
     }
 
     function _clearCurve(uint256 index) internal {
@@ -233,6 +248,7 @@ abstract contract VammShares is IVAMM, AccessManaged {
         _move(ESCROW, account, r.amount);
         uint256 after_ = uint256(before + int256(uint256(r.amount)));
         _rescale(m, held, held, uint256(before), after_);
+        _setDepth(_push());
         emit SharesMinted(id, minted, r.amount, total);
     }
 

@@ -6,20 +6,15 @@ Moves at the index; exempt from reduce-only, caps and floors. Money is WAD quote
 from dataclasses import dataclass, replace
 
 from novation.model.atomic import atomic
-from novation.model.clearing import (
-    MAX_FEE,
-    ClearingHouse,
-    Venue,
-    check_house_fee,
-    check_leg,
-)
+from novation.model.clearing import MAX_FEE, check_house_fee, check_leg
 from novation.model.errors import Refused
 from novation.model.fixed import mul_wad_up
-from novation.model.ledger import MAX_U96, Touched
+from novation.model.ledger import Touched
 from novation.model.legs import Ask
 from novation.model.liquidation import LiquidationTerms
 from novation.model.margin import only_fell
 from novation.model.market_types import MarketState, MarketView
+from novation.model.resolution import Pool, Resolution
 from novation.model.sides import Position, size_of
 from novation.units import WAD
 
@@ -36,7 +31,7 @@ class Takeover:
     taker: bytes
     max_size: int
     top_up: int = 0
-    venue: Venue | None = None
+    venue: Pool | None = None
     expected: Position | None = None
 
 
@@ -52,11 +47,8 @@ class Taken:
 
 
 @dataclass
-class Backstop(ClearingHouse):
-    """`liquidator` is the one address that may ask; `insurance` the fund's account."""
-
-    liquidator: bytes = bytes(20)
-    insurance: bytes = bytes(32)
+class Backstop(Resolution):
+    """Takeovers; how the bankrupt end is in Resolution."""
 
     @atomic
     def takeover(self, ask: Takeover, top_up: int, terms: LiquidationTerms, sender: bytes) -> Taken:
@@ -85,6 +77,9 @@ class Backstop(ClearingHouse):
             self._save(t)
             self._keep(t.id, ask.market, t.p)
         out.net = ts[1].a.capital + ts[1].a.pnl - ts[1].value
+        pool = self.pools.get(ask.market)
+        if ts[0].a.venue and pool and pool.address == ask.victim[:20]:
+            self._tell(pool, ask.market, m, ts[0].before, ts[0].after)
         return out
 
     def _parties(self, ask: Takeover, m: MarketView) -> list[Touched]:
@@ -161,15 +156,6 @@ class Backstop(ClearingHouse):
         t.a.capital += out.top_up
         t.a.collect()
         self._set_capital(self.insurance, fund.capital + out.penalty - out.top_up)
-
-    def _set_capital(self, account: bytes, capital: int) -> None:
-        """Stores another capital in an account that is not touched."""
-        if capital > MAX_U96:
-            raise Refused("AmountOverflow", amount=capital, maximum=MAX_U96)
-        stored = self.stored(account)
-        if capital != stored.capital:
-            self.house.capital_total += capital - stored.capital
-            self.accounts[account] = replace(stored, capital=capital)
 
     def _check_improved(self, v: Touched, m: MarketView, equity: int, maintenance: int) -> None:
         """INV-15: E - M strictly higher, E / M not lower, E not negative."""

@@ -1,22 +1,17 @@
 """Who may take what from unhealthy accounts, on which terms (backstop/Liquidator.sol)."""
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from novation.model.atomic import atomic
-from novation.model.backstop import Backstop, Taken, Takeover
+from novation.model.backstop import MIN_REWARD_UNIT, Backstop, Taken, Takeover
 from novation.model.clearing import TRADE
 from novation.model.errors import Refused
 from novation.model.liquidation import LiquidationTerms
+from novation.model.resolution import Insurance
 from novation.units import PPM
 
 DAY = 86_400
-
-
-class Insurance(Protocol):
-    """What the liquidator asks of the insurance fund."""
-
-    def allotment_of(self, market: int, /) -> int: ...
 
 
 class Liquidator:
@@ -65,6 +60,22 @@ class Liquidator:
                 out.append(refused)
         return out
 
+    @atomic
+    def resolve(
+        self, victim: bytes, taker: bytes, market: int, sender: bytes
+    ) -> tuple[bool, int]:
+        """Ends a bankrupt account; whether it was more than marked, and what the taker got."""
+        terms = self.terms.get(market)
+        if terms is None:
+            raise Refused("LiquidatorNoTerms", market=market)
+        reward = 0
+        if any(taker[:20]):
+            self._require_taker(taker, sender)
+            reward = min(terms.min_reward * MIN_REWARD_UNIT, self.budget_left(market))
+        done, paid = self.clearing.resolve(victim, taker, reward, terms, self.address)
+        self._spend(market, paid)
+        return done, paid
+
     def _require_taker(self, taker: bytes, sender: bytes) -> None:
         if not self.clearing.is_authorised(taker, sender, TRADE):
             raise Refused("LiquidatorNotAuthorised", taker=taker, caller=sender)
@@ -72,9 +83,12 @@ class Liquidator:
     def _take(self, ask: Takeover) -> Taken:
         top_up = min(ask.top_up, self.budget_left(ask.market)) if ask.top_up else 0
         taken = self.clearing.takeover(ask, top_up, self.terms[ask.market], self.address)
-        if taken.top_up:
-            self.spent[ask.market] = self._today(), self._spent_today(ask.market) + taken.top_up
+        self._spend(ask.market, taken.top_up)
         return taken
+
+    def _spend(self, market: int, amount: int) -> None:
+        if amount:
+            self.spent[market] = self._today(), self._spent_today(market) + amount
 
     def budget_left(self, market: int) -> int:
         """What top-ups may still cost today, WAD quote."""

@@ -23,7 +23,7 @@ from novation.model.market_types import (
 )
 from novation.model.oracle import Price, PriceStatus
 from novation.model.sides import DUST
-from novation.units import PPM_IN_WAD, RATIO_UNIT, WAD
+from novation.units import K_UNIT, PPM_IN_WAD, RATIO_UNIT, WAD
 
 FLOOR_INVERSE = 1000
 """A side whose ratio O / N falls below 1 / FLOOR_INVERSE begins a new epoch."""
@@ -128,6 +128,17 @@ class PerpMarket:
             if open_interest * FLOOR_INVERSE < n or n > MAX_UNITS:
                 self._roll(side, open_interest * RATIO_UNIT // n)
                 s.units[side] = open_interest
+
+    def charge(self, side: int, amount: int) -> int | None:
+        """Charges a side with a deficit, pro rata; its index then, None where it cannot be."""
+        s = self.words
+        if s.units[side] == 0:
+            return None
+        k = s.k[side] - div_up(amount * K_UNIT, s.units[side])
+        if k < -(2**127):
+            return None
+        s.k[side] = k
+        return k
 
     def set_depth(self, depth: int) -> None:
         """Lots that move the venue's mid to its band, WAD; saturates."""

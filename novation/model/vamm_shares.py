@@ -161,7 +161,16 @@ class VammShares:
             if x1 <= left:
                 raise Refused("VammDepleted", reserve=x1, wanted=abs(left))
             self._set_curve(x1 - left, _peg_for(mid, x1 - left, x1), m.index)
-        self._set_depth(self.params.band)
+
+    def _push(self) -> int:
+        """Lots that move the mid to the band."""
+        return curve.push_down(self.state.root, self.params.band * PPM_IN_WAD)
+
+    def inventory_moved(self, m: MarketView, before: int, after: int) -> int:
+        """Keeps the mid when something else than a fill moved the inventory; the depth then."""
+        if self.state.root:
+            self._rescale(m, before, after, 1, 1)
+        return self._push()
 
     def _shrink(self, m: MarketView, held: int, left: int, before: int) -> None:
         """After an exit: scales to the equity that is left, which a release below 1 lowers too.
@@ -174,14 +183,14 @@ class VammShares:
             self._clear_curve()
         elif 0 < after < before:
             self._rescale(m, held, left, before, after)
+            self._set_depth()
 
     def _clear_curve(self) -> None:
         self.state = State()
         self.clearing.set_depth(self.market, 0, sender=self.address)
 
-    def _set_depth(self, band: int) -> None:
-        depth = curve.push_down(self.state.root, band * PPM_IN_WAD)
-        self.clearing.set_depth(self.market, depth, sender=self.address)
+    def _set_depth(self) -> None:
+        self.clearing.set_depth(self.market, self._push(), sender=self.address)
 
     # Value
 
@@ -249,6 +258,7 @@ class VammShares:
         self.total += minted
         self.clearing.transfer(self.escrow, self.account, r.amount, sender=self.address)
         self._rescale(m, held, held, before, before + r.amount)
+        self._set_depth()
         return minted
 
     # Withdrawals
@@ -367,9 +377,10 @@ class VammShares:
             m, held, _ = self.clearing.accrue_for(self.market, self.account, self.escrow)
             peg = self._peg_returned(m.index, self._reserve(held))
             self._set_curve(self.state.root, peg, m.index)
-            self._set_depth(params.band)
         params.check()
         self.params = params
+        if self.state.root:
+            self._set_depth()
 
 
 def _peg_for(mid: int, root: int, x: int) -> int:

@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+import {IBackstop} from "../interfaces/IBackstop.sol";
+import {IInsuranceFund} from "../interfaces/IInsuranceFund.sol";
+import {IPerpMarket} from "../interfaces/IPerpMarket.sol";
+import {IVenue} from "../interfaces/IVenue.sol";
+import {Fixed} from "../libraries/Fixed.sol";
+import {Sides} from "../libraries/Sides.sol";
+import {MarginMath} from "../risk/MarginMath.sol";
+import {AccountId, AccountIds} from "../types/AccountId.sol";
+import {Ask} from "../types/Fill.sol";
+import {AmountOverflow, House, Position, Words} from "../types/Ledger.sol";
+import {LiquidationTerms} from "../types/Liquidation.sol";
+import {IndexView, MarketState, MarketView} from "../types/Market.sol";
+import {Clearing} from "./Clearing.sol";
+
+/// @title Resolution: how a bankrupt account ends, in one order, at a cost that no other account adds to.
+/// @dev Touch all; insurance inside each market's allotment; the rest on the other side of that market as it stood; then
+/// the whole position leaves, to a taker at the index or by deleverage. Never one without the other.
+abstract contract Resolution is Clearing, IBackstop {
+    using Fixed for int256;
+    using Words for Position;
+
+    /// @notice A side worth less than this cannot be charged: what it would pay is an orphan. WAD quote.
+    uint256 public constant MIN_CHARGED = 10e18;
+    /// @notice For this long after a mark's first moment of use an account may be deleveraged by it. Seconds.
+    uint256 public constant MARK_LIFE = 1 days;
+    uint256 internal constant VENUE_GAS = 500_000;
+
+    /// @notice The insurance fund's account: penalties go there, deficits and top-ups come from it. It holds no positions.
+    AccountId public immutable insurance;
+
+    constructor(AccountId insurance_) {
+        insurance = insurance_;
+    }
+
+    /// @dev An account that is being resolved, with its other state in `held`.
+    struct Ending {
+        Touched t;
+        Held[] held;
+        uint256 live; // markets that have a price
+        uint256 maintenance; // of those
+        int256 deficit;
+    }
+
+    /// @dev Touches `id` in all its markets, keeping what is there to end; refuses who is not bankrupt.
+    function _end(AccountId id) internal returns (Ending memory e) {
+        Touched memory t = e.t;
+        _read(t, id);
+        e.held = _heldAccrued(id, t.a.bitmap & Words.MARKETS_MASK);
+        _plan(t, e.held);
+        _collect(t.a);
+        if (t.a.bitmap & Words.COLLATERAL_BIT != 0) revert BackstopCollateral(id);
+        if (t.a.pnl >= 0) revert BackstopSolvent(id, int256(t.a.capital) + t.a.pnl);
+        e.deficit = -t.a.pnl;
+        bool venue = t.a.bitmap & Words.VENUE_BIT != 0;
+        for (uint256 i; i < e.held.length; ++i) {
+            Held memory x = e.held[i];
+            if (x.p.units == 0 || !x.m.live) continue;
+            ++e.live;
+            e.maintenance += MarginMath.maintenance(t.rest, x.m, Sides.sizeOf(x.m, x.p.units), venue);
+        }
+        // An account whose every market is dead waits for a price, unless it holds nothing.
+        if (e.live == 0) {
+            for (uint256 i; i < e.held.length; ++i) {
+                if (e.held[i].p.units != 0) _market(e.held[i].market).requirePrice();
+            }
+        }
+    }
+
+    /// @dev What the touch closed is gone first.
+    function _clean(Ending memory e) internal {
+        for (uint256 i; i < e.held.length; ++i) {
+            Held memory x = e.held[i];
+            if (x.p.units != 0) continue;
+            if (x.shrunk) _market(x.market).book(x.m.openInterest, x.m.units[0], x.m.units[1], KEEP_PREMIUM);
+            _leave(e, x, 0);
+        }
+    }
+
+    /// @dev Covers the deficit, by insurance and then by the other sides; what neither takes is an orphan.
+    function _cover(Ending memory e, House memory h) internal {
+        uint256 left = uint256(e.deficit);
+        uint256 markets = e.live;
+        bool venue = e.t.a.bitmap & Words.VENUE_BIT != 0;
+        uint256 orphan;
+        for (uint256 i; i < e.held.length && markets != 0; ++i) {
+            Held memory x = e.held[i];
+            if (x.p.units == 0 || !x.m.live) continue;
+            uint256 own = MarginMath.maintenance(e.t.rest, x.m, Sides.sizeOf(x.m, x.p.units), venue);
+            uint256 share = --markets == 0 ? left : uint256(e.deficit) * own / e.maintenance;
+            left -= share;
+            uint256 paid = _insure(x.market, share, true, h);
+            uint256 charged = _charge(x, share - paid);
+            orphan += share - paid - charged;
+            emit Covered(e.t.id, x.market, paid, charged);
+        }
+        orphan += left; // an account without positions
+        if (orphan != 0) {
+            uint256 paid = _insure(NO_MARKET, orphan, false, h);
+            orphanDeficit += orphan - paid;
+            emit Orphaned(e.t.id, paid, orphan - paid);
+        }
+        e.t.a.pnl = 0;
+    }
+
+    /// @dev Takes up to `wanted` from insurance, inside the market's allotment where there is one.
+    function _insure(uint256 market, uint256 wanted, bool allotted, House memory h) internal returns (uint256 paid) {
+        uint256 word = accounts[insurance];
+        uint256 capital = Words.capitalOf(word);
+        paid = Fixed.min(wanted, capital);
+        if (paid != 0 && allotted) paid = IInsuranceFund(insurance.owner()).draw(market, paid, capital);
+        _setCapital(insurance, word, capital - paid, h);
+    }
+
+    /// @dev Charges the other side of `x`; nothing when it is worth too little. Its index in `x.m` follows.
+    function _charge(Held memory x, uint256 amount) internal returns (uint256) {
+        if (amount == 0 || Fixed.mulWadUp(x.m.openInterest, x.m.index) < MIN_CHARGED) return 0;
+        uint256 side = 1 - Sides.sideOf(x.p.units);
+        (bool charged, int256 k) = _market(x.market).charge(side, amount);
+        if (!charged) return 0;
+        x.m.k[side] = k;
+        return amount;
+    }
+
+    /// @dev Whether an account without a taker may be deleveraged now: at a later round than the one at which it was
+    /// marked, when a heartbeat has passed or no venue would take a least lot at the index less the least reward. Marks
+    /// it when it has no mark in force, and says no.
+    function _mayDeleverage(Ending memory e, LiquidationTerms calldata terms) internal returns (bool) {
+        AccountId id = e.t.id;
+        uint256 mark = marks[id];
+        for (uint256 i; i < e.held.length; ++i) {
+            Held memory x = e.held[i];
+            if (x.p.units == 0 || !x.m.live || x.m.state >= MarketState.Settling) continue;
+            uint256 heartbeat = _market(x.market).words().validUntil - x.m.updatedAt;
+            if (mark == 0 || block.timestamp > mark + heartbeat + MARK_LIFE) {
+                marks[id] = block.timestamp;
+                emit Marked(id, block.timestamp);
+                return false;
+            }
+            if (x.m.updatedAt <= mark) revert BackstopWait(id, mark, x.m.updatedAt);
+            if (block.timestamp < mark + heartbeat && !_refused(x, terms)) revert BackstopWait(id, mark + heartbeat, mark);
+        }
+        return true;
+    }
+
+    /// @dev Whether the market's venue would not fill a least lot of this position at the index less the least reward.
+    function _refused(Held memory x, LiquidationTerms calldata terms) internal view returns (bool) {
+        address venue = venueFor[x.market];
+        if (venue == address(0)) return true;
+        MarketView memory m = x.m;
+        int256 lot = int256(Fixed.divUp(uint256(terms.minLot) * 1e36, m.index));
+        uint256 away = m.index * terms.rewardMin / 1e6;
+        bool long = x.p.units > 0;
+        Ask memory ask = Ask(long ? -lot : lot, 0, long ? m.index - away : m.index + away, false);
+        int256 held = _sizeIn(AccountIds.from(venue, 0), x.market, m);
+        bytes memory question =
+            abi.encodeCall(IVenue.planFill, (x.market, _indexView(m), insurance, held, 0, ask));
+        (bool fills,) = venue.staticcall{gas: VENUE_GAS}(question);
+        return !fills;
+    }
+
+    /// @dev The position goes to `taker` at the index; his margin is checked as it grows.
+    function _handOver(Ending memory e, Held memory x, AccountId taker, House memory h) internal {
+        Touched[] memory ts = new Touched[](2);
+        ts[0] = e.t;
+        (Touched memory v, Touched memory t) = (ts[0], ts[1]);
+        // What the taker held elsewhere may have closed since `x` was read: the market says what it is now.
+        _market(x.market).accrue().unpackInto(x.m);
+        _touch(t, taker, x.market, x.m);
+        (v.p, v.pWord, t.exempt, v.exempt) = (x.p, x.word, true, true);
+        _measure(ts, x.m);
+        // The victim ends at exactly 0; the wei of rounding is the taker's.
+        int256 value = (-v.before).mulWadFloor(int256(x.m.index));
+        (v.size, v.cash, t.size, t.cash) = (-v.before, -value, v.before, value);
+        _book(ts, x.market, x.m);
+        _market(x.market).book(x.m.openInterest, x.m.units[0], x.m.units[1], KEEP_PREMIUM);
+        _checkMargin(t, x.m);
+        _keep(t, x.market, h);
+        _leave(e, x, v.before);
+    }
+
+    /// @dev The position's units leave its side: the other side's sizes shrink by as much in all, at the index.
+    function _deleverage(Ending memory e, Held memory x) internal {
+        uint256 side = Sides.sideOf(x.p.units);
+        int256 size = Sides.sizeOf(x.m, x.p.units);
+        AccountId pool = AccountIds.from(venueFor[x.market], 0);
+        bool told = pool.key() != e.t.id.key();
+        int256 before = told ? _sizeIn(pool, x.market, x.m) : int256(0);
+        x.m.units[side] -= x.p.units.abs();
+        x.m.openInterest -= size.abs();
+        int256 after_ = told ? _sizeIn(pool, x.market, x.m) : int256(0);
+        _market(x.market).book(x.m.openInterest, x.m.units[0], x.m.units[1], KEEP_PREMIUM);
+        e.t.a.bitmap &= ~(1 << x.market);
+        emit Deleveraged(e.t.id, x.market, size);
+        _leave(e, x, size);
+        if (before != after_) _tell(pool, x.market, x.m, before, after_);
+    }
+
+    /// @dev Stores that the account holds nothing in this market any more; a venue's curve follows.
+    function _leave(Ending memory e, Held memory x, int256 size) private {
+        positions[e.t.id][x.market] = 0;
+        emit PositionSet(e.t.id, x.market, 0);
+        _tell(e.t.id, x.market, x.m, size, 0);
+    }
+
+    /// @dev A position in a market without a price stays; it is only touched.
+    function _stay(Ending memory e, Held memory x) internal {
+        uint256 word = x.p.pack();
+        if (word == x.word) return;
+        positions[e.t.id][x.market] = word;
+        emit PositionSet(e.t.id, x.market, word);
+    }
+
+    /// @dev When `id` is the account of the market's venue, tells that what it holds now: what moves it but a fill must
+    /// keep its mid. A venue that fails is not waited for.
+    function _tell(AccountId id, uint256 market, MarketView memory m, int256 before, int256 after_) internal {
+        address venue = venueFor[market];
+        if (id.key() != AccountIds.from(venue, 0).key() || venue.code.length == 0) return;
+        bytes memory news = abi.encodeCall(IVenue.inventoryMoved, (_indexView(m), before, after_));
+        (bool done, bytes memory depth) = venue.call{gas: VENUE_GAS}(news);
+        if (done && depth.length == 32) _market(market).setDepth(abi.decode(depth, (uint256)));
+    }
+
+    function _indexView(MarketView memory m) internal pure returns (IndexView memory) {
+        return IndexView(m.index, m.strict, m.updatedAt, m.variance, m.live);
+    }
+
+    /// @dev Stores another capital in an account that is not touched.
+    function _setCapital(AccountId id, uint256 word, uint256 capital, House memory h) internal {
+        uint256 held = Words.capitalOf(word);
+        if (capital == held) return;
+        if (capital > type(uint96).max) revert AmountOverflow(capital, type(uint96).max);
+        h.capitalTotal = h.capitalTotal + capital - held;
+        accounts[id] = word = word - held + capital;
+        emit AccountSet(id, word);
+    }
+}
