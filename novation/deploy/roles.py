@@ -31,6 +31,7 @@ FUNCTIONS: dict[str, dict[str, int]] = {
         "reduceOnly": GUARDIAN,
     },
     "VAMM": {"setParams": RISK},
+    "InsuranceFund": {"setTimes": RISK, "setAllotment": RISK},
 }
 
 
