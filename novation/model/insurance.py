@@ -66,7 +66,7 @@ class Vault(Protocol):
 
 @dataclass(frozen=True)
 class StakeRequest:
-    """Shares still to be claimed, the window's first and last second, assets and supply at first."""
+    """Shares to be claimed; the window's first and last second; assets and supply when asked."""
 
     shares: int = 0
     from_: int = 0
