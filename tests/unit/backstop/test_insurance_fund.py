@@ -415,7 +415,7 @@ class TestAttacks:
         assert name == "InsuranceNoRequest"
 
     def test_ins_04_first_depositor_is_not_rounded_away(self, insured: Insured) -> None:
-        """The attacker holds the first share and donates; the victim is refused or keeps 99.99 %."""
+        """The attacker has the first shares and donates; the victim is refused or keeps 99.99 %."""
         world = insured.world
         insured.send("deposit", 1, world.trader, sender=world.trader)
         insured.earn(1_000)
