@@ -283,7 +283,7 @@ class TestCover:
                 pot.lose(amount)
             pot.clock.now += rng.choice((0, 1, DAY, 3 * DAY))
 
-    def test_inv_24_six_empty_draws_in_a_week_take_no_more_than_the_allotment(self) -> None:
+    def test_inv_24_a_market_takes_twice_its_allotment_in_a_week_at_most(self) -> None:
         """Whatever the pace, what a market took in any week is at most twice its allotment."""
         pot = Pot()
         pot.fund.deposit(10**6 * pot.unit, STAKER)
@@ -298,6 +298,20 @@ class TestCover:
                 pot.lose(amount)
             pot.clock.now += 3_600
         assert first <= drawn <= 2 * first
+
+    def test_a_request_calls_off_cover_at_once_and_a_cancel_restores_it(self) -> None:
+        """What counting only the stake not in cooldown costs; losses are borne all the same."""
+        pot = Pot()
+        pot.fund.deposit(600 * pot.unit, STAKER)
+        pot.fund.deposit(400 * pot.unit, JOINER)
+        pot.fund.set_allotment(0, PPM)
+        pot.fund.request(pot.fund.balance_of(STAKER), STAKER)
+        drawn = pot.fund.draw(0, 1_000 * WAD, 1_000 * WAD)
+        pot.lose(drawn)
+        pot.fund.cancel(STAKER)
+        assert drawn // WAD == 400
+        assert abs(pot.fund.to_assets(pot.fund.balance_of(STAKER)) - 360 * pot.unit) <= 1
+        assert pot.fund.uncooled() == 1_000 * WAD - drawn
 
     def test_used_is_forgotten_in_exactly_a_week(self) -> None:
         pot = Pot()
