@@ -10,6 +10,7 @@ from novation.chain.words import unpack_account, unpack_position
 from novation.model.backstop import Backstop, Takeover
 from novation.model.clock import Clock
 from novation.model.errors import Refused
+from novation.model.insurance import InsuranceFund
 from novation.model.ledger import Account
 from novation.model.legs import Leg
 from novation.model.liquidation import LiquidationTerms
@@ -42,16 +43,6 @@ class Feed:
 
 
 @dataclass
-class Allotment:
-    """The model's side of MockInsurance."""
-
-    amount: int = 0
-
-    def allotment_of(self, _: int) -> int:
-        return self.amount
-
-
-@dataclass
 class Twin:
     world: World
     venue: str
@@ -72,8 +63,10 @@ class Twin:
             liquidator=address(self.world.liquidator.address),
             insurance=account_id(self.world.insurance.address),
         )
-        self.allotment = Allotment()
-        self.liquidator = Liquidator(self.model, self.allotment, self.model.liquidator)
+        at = address(self.world.insurance.address)
+        self.fund = InsuranceFund(self.clock, self.model, self.vault, at)
+        self.model.fund = self.fund
+        self.liquidator = Liquidator(self.model, self.fund, self.model.liquidator)
         self.both(
             lambda: self.model.set_venue(address(self.venue), ANY_MARKET, True),
             "clearing",
@@ -102,6 +95,7 @@ class Twin:
         self.model.set_venue(venue, market.number, True)
         terms_ = VammParams(**snake(pool))
         self.vamms.append(Vamm(self.clock, self.model, market.number, venue, terms_))
+        self.model.pools[market.number] = self.vamms[-1]
 
     # Calls
 
@@ -191,11 +185,16 @@ class Twin:
         values = (account, token, amount, owner, touch, min_release)
         self.both_from(owner, on_model, "vault", "withdraw", *values)
 
-    def insure(self, amount: int) -> None:
-        """What the fund's allotment of every market is from now on, WAD."""
-        self.world.chain.send(self.world.insurance, "setAllotment", amount)
-        self.clock.now = self.world.chain.now
-        self.allotment.amount = amount
+    def insure(self, owner: str, amount: int, parts: list[int]) -> None:
+        """Stakes token units, and gives each market its part (ppm) of the stake as cover."""
+        world, sender = self.world, address(owner)
+        world.chain.send(world.token, "approve", world.insurance.address, 2**256 - 1, sender=owner)
+        self.clock.now = world.chain.now
+        on_model = lambda: self.fund.deposit(amount, sender)  # noqa: E731
+        self.both_from(owner, on_model, "insurance", "deposit", amount, owner)
+        for market, ppm in enumerate(parts):
+            allot = lambda m=market, p=ppm: self.fund.set_allotment(m, p)  # noqa: E731
+            self.both(allot, "insurance", "setAllotment", market, ppm)
 
     def set_terms(self, market: int, terms: dict[str, int]) -> None:
         mine = LiquidationTerms(**snake(terms))
@@ -222,6 +221,12 @@ class Twin:
                 mine.top_up,
                 mine.net,
             )
+
+    def resolve(self, owner: str, victim: bytes, taker: bytes, market: int) -> None:
+        on_model = lambda: self.liquidator.resolve(  # noqa: E731
+            victim, taker, market, address(owner)
+        )
+        self.both_from(owner, on_model, "liquidator", "resolve", victim, taker, market)
 
     def struct_of(self, ask: Takeover) -> dict[str, Any]:
         """The takeover as the contract is asked for it."""
@@ -298,6 +303,9 @@ class Twin:
         found, house = next(answers), model.house
         assert tuple(found) == (house.capital_total, house.profit_total, house.fees_pending)
         assert self.vault.settlement_wad() == world.vault.read("settlementWad")
+        assert model.orphan_deficit == world.clearing.read("orphanDeficit")
+        covers = world.chain.batch(world.insurance.at("allotmentOf", m) for m in markets)
+        assert covers == [self.fund.allotment_of(m) for m in markets]
         if self.collateral:
             found = world.chain.batch(
                 world.vault.at("collateralOf", i, self.collateral) for i in ids

@@ -147,7 +147,8 @@ class World:
         backstop = chain.deploy("Backstop", vault_at, liquidator_at, fund)
         self.clearing = chain.deploy("ClearingHouse", manager, vault_at, treasury, backstop_at)
         self.vault = chain.deploy("MarginVault", manager, clearing_at, self.token.address)
-        self.insurance = chain.deploy("MockInsurance")
+        times = (7 * DAY, DAY)
+        self.insurance = chain.deploy("InsuranceFund", manager, clearing_at, vault_at, *times)
         self.liquidator = chain.deploy("Liquidator", manager, clearing_at, insurance_at)
         assert (backstop.address, self.liquidator.address) == (backstop_at, liquidator_at)
         self.known |= {treasury: None, fund: None}

@@ -32,6 +32,7 @@ FUNCTIONS: dict[str, dict[str, int]] = {
     },
     "VAMM": {"setParams": RISK},
     "Liquidator": {"setTerms": RISK},
+    "InsuranceFund": {"setTimes": RISK, "setAllotment": RISK},
 }
 
 

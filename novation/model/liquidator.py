@@ -7,8 +7,8 @@ from novation.model.atomic import atomic
 from novation.model.backstop import MIN_REWARD_UNIT, Backstop, Taken, Takeover
 from novation.model.clearing import TRADE
 from novation.model.errors import Refused
+from novation.model.insurance import InsuranceFund
 from novation.model.liquidation import LiquidationTerms
-from novation.model.resolution import Insurance
 from novation.units import PPM
 
 DAY = 86_400
@@ -17,7 +17,7 @@ DAY = 86_400
 class Liquidator:
     """`address` is its own; the clearing house answers no other."""
 
-    def __init__(self, clearing: Backstop, insurance: Insurance, address: bytes) -> None:
+    def __init__(self, clearing: Backstop, insurance: InsuranceFund, address: bytes) -> None:
         self.clearing = clearing
         self.insurance = insurance
         self.address = address
@@ -61,9 +61,7 @@ class Liquidator:
         return out
 
     @atomic
-    def resolve(
-        self, victim: bytes, taker: bytes, market: int, sender: bytes
-    ) -> tuple[bool, int]:
+    def resolve(self, victim: bytes, taker: bytes, market: int, sender: bytes) -> tuple[bool, int]:
         """Ends a bankrupt account; whether it was more than marked, and what the taker got."""
         terms = self.terms.get(market)
         if terms is None:

@@ -11,6 +11,7 @@ from novation.model.atomic import atomic
 from novation.model.clearing import ClearingHouse, Venue
 from novation.model.errors import Refused
 from novation.model.fixed import mul_wad_floor, mul_wad_up
+from novation.model.insurance import InsuranceFund
 from novation.model.ledger import COLLATERAL_BIT, MARKETS_MASK, MAX_U96, Touched
 from novation.model.legs import Ask
 from novation.model.liquidation import LiquidationTerms
@@ -21,15 +22,6 @@ from novation.units import PPM, WAD
 MIN_CHARGED = 10 * WAD
 """A side worth less cannot be charged: what it would pay is an orphan."""
 MARK_LIFE = 86_400
-
-
-class Insurance(Protocol):
-    """What resolution and the liquidator ask of the insurance fund."""
-
-    def allotment_of(self, market: int, /) -> int: ...
-    def draw(self, market: int, wanted: int, capital: int, /) -> int: ...
-    def snapshot(self) -> Any: ...
-    def restore(self, kept: Any) -> None: ...
 
 
 class Pool(Venue, Protocol):
@@ -54,21 +46,21 @@ class Resolution(ClearingHouse):
 
     liquidator: bytes = bytes(20)
     insurance: bytes = bytes(32)
-    fund: Insurance | None = None
+    fund: InsuranceFund | None = None
     pools: dict[int, Pool] = field(default_factory=dict)
     """Market -> the venue that was last allowed for it alone."""
     orphan_deficit: int = 0
     marks: dict[bytes, int] = field(default_factory=dict)
 
     def snapshot(self) -> Any:
-        fund = self.fund.snapshot() if self.fund else None
-        return super().snapshot(), self.orphan_deficit, dict(self.marks), fund
+        covers = dict(self.fund.covers) if self.fund else {}
+        return super().snapshot(), self.orphan_deficit, dict(self.marks), covers
 
     def restore(self, kept: Any) -> None:
-        ledger, self.orphan_deficit, self.marks, fund = kept
+        ledger, self.orphan_deficit, self.marks, covers = kept
         super().restore(ledger)
         if self.fund:
-            self.fund.restore(fund)
+            self.fund.covers = covers
 
     @atomic
     def resolve(
@@ -162,7 +154,7 @@ class Resolution(ClearingHouse):
         return amount
 
     def _may_deleverage(self, t: Touched, held: list[Held], terms: LiquidationTerms) -> bool:
-        """At a later round than the mark's, after a heartbeat or when no venue takes a least lot."""
+        """At a later round than the mark's, and a heartbeat later or when no venue takes a lot."""
         mark = self.marks.get(t.id, 0)
         for x in held:
             if not x.p.units or not x.m.live or x.m.state >= MarketState.SETTLING:
@@ -252,4 +244,3 @@ class Resolution(ClearingHouse):
         if capital != stored.capital:
             self.house.capital_total += capital - stored.capital
             self.accounts[account] = replace(stored, capital=capital)
-

@@ -21,13 +21,7 @@ def stressed(twin: Twin) -> None:
     """Terms in every market, and an insurance account with some money."""
     for market, changes in enumerate(TERMS):
         twin.set_terms(market, liquidation_terms(**changes))
-    fund = account_id(twin.world.insurance.address)
-    token, amount = twin.world.token.address, 2_000 * 10**6
-    sender = bytes.fromhex(twin.world.lp[2:])
-    paid = lambda: twin.vault.deposit(fund, token, amount)  # noqa: E731
-    assert sender
-    twin.both_from(twin.world.lp, paid, "vault", "deposit", fund, token, amount)
-    twin.insure(50_000 * WAD)
+    twin.insure(twin.world.lp, 2_000 * 10**6, [400_000, 300_000, 300_000])
 
 
 @st.composite
@@ -122,5 +116,28 @@ def takeovers(draw: st.DrawFn) -> Step:
             held if exact and held.units else None,
         )
         twin.liquidate(address, ask, gain)
+
+    return step
+
+
+@st.composite
+def resolutions(draw: st.DrawFn) -> Step:
+    """Of an account that a jump makes bankrupt, or of anybody; by a taker, or marked and later."""
+    market, taker, sub = draw(markets), draw(owners), draw(subs)
+    at, percent = draw(st.integers(0, 3)), draw(st.sampled_from([None, -5, -40, -150, 30]))
+    nobody, again = draw(st.booleans()), draw(st.sampled_from([0, 100, 3_700]))
+
+    def step(twin: Twin) -> None:
+        address = owner_of(twin.world, taker)
+        found = holders(twin, market)
+        victim = found[at % len(found)]
+        if percent is not None:
+            push_to(twin, market, victim, percent)
+        to = bytes(32) if nobody else account_id(address, sub)
+        twin.resolve(address, victim, to, market)
+        if again:
+            twin.warp(again)
+            twin.push(market, twin.feeds[market].answer)
+            twin.resolve(address, victim, to, market)
 
     return step

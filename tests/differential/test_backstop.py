@@ -19,14 +19,14 @@ from tests.differential.steps import (
     twin_of,
     waits,
 )
-from tests.differential.stress import bets, jumps, stressed, takeovers
+from tests.differential.stress import bets, jumps, resolutions, stressed, takeovers
 from tests.differential.test_ledger import repeatable
 from tests.local_chain import local_chain
 from tests.world import World
 
 MIXED = {
-    bets: 24, trades: 8, rounds: 6, jumps: 16, takeovers: 32, waits: 5, touches: 2, moves: 4,
-    liquidity: 3,
+    bets: 24, trades: 8, rounds: 6, jumps: 10, takeovers: 22, resolutions: 20, waits: 5,
+    touches: 2, moves: 4, liquidity: 3,
 }  # fmt: skip
 
 

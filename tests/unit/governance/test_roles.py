@@ -23,6 +23,7 @@ def governed(world: World) -> World:
         "PerpMarket": [m.perp for m in world.markets],
         "VAMM": [m.vamm for m in world.markets],
         "Liquidator": [world.liquidator],
+        "InsuranceFund": [world.insurance],
     }
     assert contracts.keys() == FUNCTIONS.keys()
     for name, targets in contracts.items():
