@@ -66,6 +66,11 @@ def read_wad(text: object) -> int:
     return _exactly(read_decimal(text), WAD, text, "1e-18")
 
 
+def read_thousandths(text: object) -> int:
+    """ "0.5" in thousandths."""
+    return _exactly(read_decimal(text), 1_000, text, "one thousandth")
+
+
 def read_rate_wad(text: object) -> int:
     """ "10 %" in WAD."""
     return _exactly(read_rate(text), WAD, text, "1e-18")

@@ -304,8 +304,9 @@ class Twin:
         assert tuple(found) == (house.capital_total, house.profit_total, house.fees_pending)
         assert self.vault.settlement_wad() == world.vault.read("settlementWad")
         assert model.orphan_deficit == world.clearing.read("orphanDeficit")
-        covers = world.chain.batch(world.insurance.at("allotmentOf", m) for m in markets)
-        assert covers == [self.fund.allotment_of(m) for m in markets]
+        covers = world.chain.batch(world.insurance.at("coverOf", m) for m in markets)
+        kept = [self.fund.cover_of(m) for m in markets]
+        assert [tuple(c) for c in covers] == [(c.ppm, c.drawn_at, c.used) for c in kept]
         if self.collateral:
             found = world.chain.batch(
                 world.vault.at("collateralOf", i, self.collateral) for i in ids

@@ -297,6 +297,8 @@ class World:
     def check_identity(self) -> int:
         """V = sum(capital) + sum(pnl) + sum(untouched pnl) + fees + surplus, and V >= capitalTotal.
 
+        Orphan deficits are what is missing from V for good.
+
         Returns the surplus, WAD, which is never negative.
         """
         ids = list(self.known)
@@ -309,6 +311,6 @@ class World:
         fees = house.feesPending * 10**12
         assert held >= house.capitalTotal + fees
         touched = sum(h.touched.capital + h.touched.pnl for h in health)
-        surplus = int(held - fees - touched)
+        surplus = int(held - fees - touched) + self.clearing.read("orphanDeficit")
         assert surplus >= 0, f"surplus {surplus}"
         return surplus

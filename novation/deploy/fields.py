@@ -13,6 +13,7 @@ Ppm = Annotated[int, BeforeValidator(units.read_ppm)]
 RateWad = Annotated[int, BeforeValidator(units.read_rate_wad)]
 Wad = Annotated[int, BeforeValidator(units.read_wad)]
 Whole = Annotated[int, BeforeValidator(units.read_int)]
+Thousandths = Annotated[int, BeforeValidator(units.read_thousandths)]
 Seconds = Annotated[int, BeforeValidator(units.read_seconds)]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ./-]{0,31}$")]
 

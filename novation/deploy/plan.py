@@ -61,6 +61,7 @@ class Planner:
         for number, market in enumerate(self.spec.markets):
             self.market(number, market)
         self.vault()
+        self.behind()
         self.create2("Lens", "Lens", self.addresses["ClearingHouse"])
         self.rights()
         return Plan(
@@ -85,6 +86,11 @@ class Planner:
     def init_code(self, contract: str, *arguments: Any) -> bytes:
         artifact = artifacts.load(contract)
         return artifact.bytecode + encode_constructor(artifact, *arguments)
+
+    def foreseen(self, name: str, contract: str, *arguments: Any) -> str:
+        """Where `create2` puts it, or where it stands."""
+        code = self.init_code(contract, *arguments)
+        return self.given.get(name) or create2_address(salt_of(self.spec.salt, name), code)
 
     def create2(self, name: str, contract: str, *arguments: Any) -> str:
         code, salt = self.init_code(contract, *arguments), salt_of(self.spec.salt, name)
@@ -220,14 +226,18 @@ class Planner:
         owner = self.holder(spec.treasury.owner)
         treasury = bytes.fromhex(owner[2:]) + spec.treasury.sub.to_bytes(12, "big")
         manager, vault = self.addresses["AccessManager"], self.addresses["MarginVault"]
-        self.by_factory(name, manager, vault, treasury)
-        self.expect(name, authority=manager, vault=vault, treasury=treasury)
+        fund, liquidator = self.foresee_behind()
+        insurance = bytes.fromhex(fund[2:]) + bytes(12)
+        backstop = self.create2("Backstop", "Backstop", vault, liquidator, insurance)
+        self.expect("Backstop", liquidator=liquidator, insurance=insurance)
+        self.by_factory(name, manager, vault, treasury, backstop)
+        self.expect(name, authority=manager, vault=vault, treasury=treasury, backstop=backstop)
         self.expect(name, marketCount=len(spec.markets))
 
     def market(self, number: int, market: Market) -> None:
         manager, clearing = self.addresses["AccessManager"], self.addresses["ClearingHouse"]
         common = {"authority": manager, "clearing": clearing}
-        inner = ("name", "risk", "vamm", "oracle")
+        inner = ("name", "risk", "vamm", "oracle", "liquidation", "allotment")
         listing = {k: v for k, v in market.as_struct().items() if k not in inner}
         listing["oracle"] = self.addresses[f"Oracle {market.oracle}"]
         risk, params = market.risk.as_struct(), market.vamm.as_struct()
@@ -242,9 +252,7 @@ class Planner:
         self.facts.append(there)
 
         name = f"VAMM {market.name}"
-        code = self.init_code("VAMM", manager, clearing, number, params)
-        foreseen = create2_address(salt_of(self.spec.salt, name), code)
-        vamm = self.given.get(name) or foreseen
+        vamm = self.foreseen(name, "VAMM", manager, clearing, number, params)
         venue = venue_fact(clearing, vamm, number, market.name)
         step = f"ClearingHouse: venue {market.name}"
         self.call(step, "ClearingHouse", "setVenue", vamm, number, True, facts=[venue])
@@ -272,6 +280,38 @@ class Planner:
             step = f"{name}: list {collateral.token}"
             self.call(step, name, "listCollateral", *terms.values(), facts=[stands])
             self.facts.append(stands)
+
+    # Behind the clearing house
+
+    def foresee_behind(self) -> tuple[str, str]:
+        """Insurance fund and liquidator: the backstop names them before they exist."""
+        fund = self.foreseen("InsuranceFund", "InsuranceFund", *self.fund_arguments())
+        return fund, self.foreseen("Liquidator", "Liquidator", *self.liquidator_arguments(fund))
+
+    def fund_arguments(self) -> tuple[Any, ...]:
+        times = self.spec.insurance
+        core = (self.addresses[n] for n in ("AccessManager", "ClearingHouse", "MarginVault"))
+        return (*core, times.cooldown, times.window)
+
+    def liquidator_arguments(self, fund: str) -> tuple[Any, ...]:
+        return self.addresses["AccessManager"], self.addresses["ClearingHouse"], fund
+
+    def behind(self) -> None:
+        """Insurance and liquidation, and each market's part and terms."""
+        fund = self.create2("InsuranceFund", "InsuranceFund", *self.fund_arguments())
+        self.create2("Liquidator", "Liquidator", *self.liquidator_arguments(fund))
+        clearing = self.addresses["ClearingHouse"]
+        self.expect("InsuranceFund", clearing=clearing, vault=self.addresses["MarginVault"])
+        self.expect("Liquidator", clearing=clearing, insurance=fund)
+        for number, market in enumerate(self.spec.markets):
+            terms = market.liquidation.as_struct()
+            name, stand = "Liquidator", self.fact("Liquidator", terms, "termsOf", number)
+            self.call(f"{name}: {market.name}", name, "setTerms", number, terms, facts=[stand])
+            name = "InsuranceFund"
+            part = self.fact(name, {"ppm": market.allotment}, "coverOf", number)
+            step = f"{name}: {market.name}"
+            self.call(step, name, "setAllotment", number, market.allotment, facts=[part])
+            self.facts += [stand, part]
 
     # Rights
 

@@ -22,6 +22,7 @@ from novation.deploy.fields import (
     RateWad,
     Seconds,
     Section,
+    Thousandths,
     Wad,
     Whole,
 )
@@ -129,8 +130,21 @@ class Vamm(Section):
     window: Seconds
 
 
+class Liquidation(Section):
+    """LiquidationTerms of contracts/types/Liquidation.sol."""
+
+    reward_min: Ppm
+    reward_max: Ppm
+    penalty: Ppm
+    target: Ppm
+    min_lot: Whole
+    whole_below: Whole
+    min_reward: Thousandths
+    budget: Ppm
+
+
 class Market(Section):
-    """A PerpMarket and its vAMM."""
+    """A PerpMarket, its vAMM, and what stands behind it."""
 
     name: Name
     oracle: Name
@@ -143,6 +157,16 @@ class Market(Section):
     settlement_window: Seconds
     risk: Risk
     vamm: Vamm
+    liquidation: Liquidation
+    allotment: Ppm
+    """Part of the insurance stake that is not in cooldown."""
+
+
+class Insurance(Section):
+    """Seconds from a request to leave to its window, and the window's length."""
+
+    cooldown: Seconds
+    window: Seconds
 
 
 class Role(Section):
@@ -176,6 +200,7 @@ class Spec(Section):
     salt: str
     settlement: Name
     treasury: Treasury
+    insurance: Insurance
     roles: Roles
     tokens: dict[Name, Token]
     feeds: dict[Name, Feed]
