@@ -11,51 +11,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from benchmarks import stress_gas
 from benchmarks.traces import profile, table
-from novation.chain.contract import Contract
+from benchmarks.venue import Receipt, Venue
 from novation.units import WAD
 from tests.local_chain import LocalChain, local_chain
-from tests.world import HOUR, ZERO, Market, World, account_id
+from tests.world import HOUR, Market, account_id
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULT = ROOT / "out" / "gas.json"
 PROFILE = ROOT / "benchmarks" / "gas.md"
 PROFILED = ("increase_warm", "open_first")
-Receipt = dict[str, Any]
-
-
-class Venue(World):
-    """The world of the tests, with Chainlink's own contracts for feeds."""
-
-    def list_chainlink(self, price: str) -> Market:
-        chain, owner = self.chain, self.admin
-        limits = (1, 10**24, 8, "ETH / USD")
-        flux = chain.deploy("FluxAggregator", ZERO, 0, 300, ZERO, *limits)
-        chain.send(flux, "changeOracles", [], [owner], [owner], 1, 1, 0)
-        proxy = chain.deploy("EACAggregatorProxy", flux.address, ZERO)
-        self.push(flux, price)
-        oracle = chain.deploy("ChainlinkOracleAdapter", adapter_config(proxy.address))
-        return self.list_market(feed=flux, oracle=oracle)
-
-    def push(self, feed: Contract, price: str) -> None:
-        whole, _, part = price.partition(".")
-        answer = int(whole + part.ljust(8, "0")[:8])
-        self.chain.send(feed, "submit", int(feed.read("latestRound")) + 1, answer)
-
-
-def adapter_config(feed: str) -> dict[str, Any]:
-    return {
-        "feed": feed,
-        "second": ZERO,
-        "sequencer": ZERO,
-        "heartbeat": HOUR + 60,
-        "secondHeartbeat": 0,
-        "sequencerGrace": 0,
-        "maxDivergence": 0,
-        "minimum": WAD // 100,
-        "maximum": 1_000_000 * WAD,
-        "lotExponent": 0,
-    }
 
 
 class Bench:
@@ -154,15 +120,22 @@ def main() -> None:
         bench = Bench(chain)
         bench.run()
         gas = bench.gas()
-        if options.profile:
-            PROFILE.write_text(report(bench, gas), encoding="utf-8")
+        profiles = profiled(bench) if options.profile else []
+    with local_chain() as chain:
+        gas |= stress_gas.measure(chain)
+    if options.profile:
+        lines = ["# Gas", "", "Made by `scripts/env python -m benchmarks.gas --profile`.", ""]
+        lines += ["| operation | gas |", "|---|---:|"]
+        lines += [f"| {name} | {used:,} |" for name, used in gas.items()]
+        PROFILE.write_text("\n".join([*lines, *profiles]) + "\n", encoding="utf-8")
     RESULT.parent.mkdir(exist_ok=True)
     RESULT.write_text(json.dumps(gas, indent=1) + "\n", encoding="utf-8")
     for name, used in gas.items():
         print(f"{name:24}{used:>10,}")
 
 
-def report(bench: Bench, gas: dict[str, int]) -> str:
+def profiled(bench: Bench) -> list[str]:
+    """Where the gas of a trade goes, by contract."""
     world, market = bench.world, bench.first
     names: dict[str, str] = {
         market.vamm.address: "VAMM",
@@ -170,11 +143,10 @@ def report(bench: Bench, gas: dict[str, int]) -> str:
         market.perp.address: "PerpMarket",
         market.oracle.address: "ChainlinkOracleAdapter",
     }
-    lines = ["# Gas", "", "Made by `scripts/env python -m benchmarks.gas --profile`.", ""]
-    lines += ["| operation | gas |", "|---|---:|", *(f"| {n} | {g:,} |" for n, g in gas.items())]
+    lines = []
     for name in PROFILED:
         lines += ["", f"## {name}", "", *table(profile(world.chain, bench.receipts[name], names))]
-    return "\n".join(lines) + "\n"
+    return lines
 
 
 if __name__ == "__main__":

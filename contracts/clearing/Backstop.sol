@@ -25,6 +25,7 @@ contract Backstop is Resolution {
     uint256 internal constant MIN_REWARD_UNIT = 1e15;
 
     address public immutable liquidator;
+
     constructor(address vault_, address liquidator_, AccountId insurance_) Ledger(vault_) Resolution(insurance_) {
         liquidator = liquidator_;
     }
@@ -60,7 +61,7 @@ contract Backstop is Resolution {
         }
         out.net = int256(ts[1].a.capital) + ts[1].a.pnl - ts[1].value;
         _saveHouse(h);
-        _tell(ask.victim, ask.market, m, ts[0].before, ts[0].after_);
+        if (_isVenues(ts[0])) _tell(ask.victim, ask.market, m, ts[0].before, ts[0].after_);
     }
 
     /// @inheritdoc IBackstop
@@ -125,7 +126,7 @@ contract Backstop is Resolution {
         uint256 maxSize,
         LiquidationTerms calldata terms
     ) internal view returns (int256 equity, uint256 maintenance) {
-        uint256 own = MarginMath.maintenance(v.rest, m, v.before, v.a.bitmap & Words.VENUE_BIT != 0);
+        uint256 own = MarginMath.maintenance(v.rest, m, v.before, _isVenues(v));
         maintenance = v.rest.maintenance + own;
         (uint256 collateral,) = _collateral(v.id, v.a);
         equity = MarginMath.equity(v.a, v.rest, collateral);
@@ -144,21 +145,17 @@ contract Backstop is Resolution {
         returns (uint256 houseFee, int256 premium)
     {
         (Touched memory v, Touched memory t) = (ts[0], ts[1]);
-        int256 cash = int256(size.abs() * m.index / 1e18);
+        int256 cash;
+        unchecked {
+            cash = int256(size.abs() * m.index / 1e18); // 80 bits each
+        }
         (v.size, v.cash) = (size, size < 0 ? cash : -cash);
         (t.size, t.cash) = (-size, -v.cash);
         if (ts.length == 2) return (0, KEEP_PREMIUM);
         Touched memory pool = ts[2];
         uint256 limit = size > 0 ? type(uint256).max : 0; // the taker's price limit is what he gains in all
         Fill memory f = IVenue(ask.venue)
-            .planFill(
-                ask.market,
-                _indexView(m),
-                ask.taker,
-                pool.before,
-                t.before - size,
-                Ask(size, 0, limit, false)
-            );
+            .planFill(ask.market, _indexView(m), ask.taker, pool.before, t.before - size, Ask(size, 0, limit, false));
         if (f.size != size) revert BackstopVenueFill(ask.venue, f.size, size);
         int256 paid = size > 0 ? -int256(f.quote) : int256(f.quote);
         _checkLeg(size, paid, int256(f.fee));
@@ -199,8 +196,7 @@ contract Backstop is Resolution {
 
     /// @dev INV-15: E - M strictly higher, E / M not lower, E not negative.
     function _checkImproved(Touched memory v, MarketView memory m, int256 equity, uint256 maintenance) internal pure {
-        bool venue = v.a.bitmap & Words.VENUE_BIT != 0;
-        uint256 after_ = v.rest.maintenance + MarginMath.maintenance(v.rest, m, v.after_, venue);
+        uint256 after_ = v.rest.maintenance + MarginMath.maintenance(v.rest, m, v.after_, _isVenues(v));
         int256 now_ = equity + int256(v.a.capital) + v.a.pnl - v.value;
         bool better = now_ - int256(after_) > equity - int256(maintenance);
         if (!better || !MarginMath.onlyFell(equity, maintenance, now_, after_)) {

@@ -57,12 +57,13 @@ contract ClearingHouse is IClearingHouse, Clearing, AccessManaged, Multicallable
     /// @dev Nothing is left to choose: the address is fixed with this contract, and so is the code there.
     fallback() external {
         address to = backstop;
-        assembly {
-            calldatacopy(0, 0, calldatasize())
-            let done := delegatecall(gas(), to, 0, calldatasize(), 0, 0)
-            returndatacopy(0, 0, returndatasize())
-            if iszero(done) { revert(0, returndatasize()) }
-            return(0, returndatasize())
+        assembly ("memory-safe") {
+            let p := mload(0x40)
+            calldatacopy(p, 0, calldatasize())
+            let done := delegatecall(gas(), to, p, calldatasize(), 0, 0)
+            returndatacopy(p, 0, returndatasize())
+            if iszero(done) { revert(p, returndatasize()) }
+            return(p, returndatasize())
         }
     }
 

@@ -54,7 +54,7 @@ abstract contract Resolution is Clearing, IBackstop {
         if (t.a.bitmap & Words.COLLATERAL_BIT != 0) revert BackstopCollateral(id);
         if (t.a.pnl >= 0) revert BackstopSolvent(id, int256(t.a.capital) + t.a.pnl);
         e.deficit = -t.a.pnl;
-        bool venue = t.a.bitmap & Words.VENUE_BIT != 0;
+        bool venue = _isVenues(t);
         for (uint256 i; i < e.held.length; ++i) {
             Held memory x = e.held[i];
             if (x.p.units == 0 || !x.m.live) continue;
@@ -83,7 +83,7 @@ abstract contract Resolution is Clearing, IBackstop {
     function _cover(Ending memory e, House memory h) internal {
         uint256 left = uint256(e.deficit);
         uint256 markets = e.live;
-        bool venue = e.t.a.bitmap & Words.VENUE_BIT != 0;
+        bool venue = _isVenues(e.t);
         uint256 orphan;
         for (uint256 i; i < e.held.length && markets != 0; ++i) {
             Held memory x = e.held[i];
@@ -140,7 +140,9 @@ abstract contract Resolution is Clearing, IBackstop {
                 return false;
             }
             if (x.m.updatedAt <= mark) revert BackstopWait(id, mark, x.m.updatedAt);
-            if (block.timestamp < mark + heartbeat && !_refused(x, terms)) revert BackstopWait(id, mark + heartbeat, mark);
+            if (block.timestamp < mark + heartbeat && !_refused(x, terms)) {
+                revert BackstopWait(id, mark + heartbeat, mark);
+            }
         }
         return true;
     }
@@ -155,8 +157,7 @@ abstract contract Resolution is Clearing, IBackstop {
         bool long = x.p.units > 0;
         Ask memory ask = Ask(long ? -lot : lot, 0, long ? m.index - away : m.index + away, false);
         int256 held = _sizeIn(AccountIds.from(venue, 0), x.market, m);
-        bytes memory question =
-            abi.encodeCall(IVenue.planFill, (x.market, _indexView(m), insurance, held, 0, ask));
+        bytes memory question = abi.encodeCall(IVenue.planFill, (x.market, _indexView(m), insurance, held, 0, ask));
         (bool fills,) = venue.staticcall{gas: VENUE_GAS}(question);
         return !fills;
     }
@@ -202,7 +203,11 @@ abstract contract Resolution is Clearing, IBackstop {
     function _leave(Ending memory e, Held memory x, int256 size) private {
         positions[e.t.id][x.market] = 0;
         emit PositionSet(e.t.id, x.market, 0);
-        _tell(e.t.id, x.market, x.m, size, 0);
+        if (_isVenues(e.t)) _tell(e.t.id, x.market, x.m, size, 0);
+    }
+
+    function _isVenues(Touched memory t) internal pure returns (bool) {
+        return t.a.bitmap & Words.VENUE_BIT != 0;
     }
 
     /// @dev A position in a market without a price stays; it is only touched.

@@ -149,8 +149,9 @@ abstract contract VammShares is IVAMM, AccessManaged {
     function _shrink(IndexView memory m, int256 held, int256 left, uint256 before) internal {
         Account memory a = _money();
         uint256 after_ = uint256(int256(a.capital) + a.pnl);
-        if (total == 0 && left == 0) _clearCurve(m.index);
-        else if (after_ != 0 && after_ < before) {
+        if (total == 0 && left == 0) {
+            _clearCurve(m.index);
+        } else if (after_ != 0 && after_ < before) {
             _rescale(m, held, left, before, after_);
             _setDepth(_push());
         }
