@@ -21,6 +21,7 @@ from novation.lab.people import draw_crowd
 from novation.lab.prices import PricePath
 from novation.lab.progress import Steps
 from novation.lab.recording import BlockRow, Recording, Scenario
+from novation.lab.rescue import Rescue
 from novation.lab.stage import BEFORE, Stage
 from novation.lab.venue import SPEC, State, read_all
 from novation.units import WAD
@@ -29,9 +30,6 @@ BLOCK_TARGET = 1_000
 FEES_EVERY = 100  # blocks
 COMPARE_EVERY = 250  # blocks between comparisons of the mirror with the contract's storage
 ANSWER_TO_WAD = 10**10
-NO_LIQUIDATION = (
-    "Nobody is liquidated in this version: accounts below maintenance stay until they close."
-)
 
 
 @dataclass(frozen=True)
@@ -77,10 +75,13 @@ class Demo:
                 self.stage = Stage.build(anvil.rpc, anvil.url, self.path, self.settings.spec)
                 stage = self.stage
                 stage.fund(people, self.path)
+                self.rescue = Rescue(stage.venue, stage.mirror)
+                stage.rescue(self.rescue, self.path)
                 self.crowd = Crowd(people, stage.venue, stage.mirror, stage.pool, draw)
             with self._timed("blocks"), Steps("blocks", len(self.times)) as steps:
                 self._run_blocks(steps)
             self._compare(len(self.recording.rows))
+            self.recording.losses = stage.mirror.losses
         return self.recording
 
     @contextmanager
@@ -95,7 +96,8 @@ class Demo:
         stage.mirror.bring_to(state.market)
         for at, now in enumerate(self.times):
             spot = to_answer(self.path.at(now)) * ANSWER_TO_WAD
-            sent = [*self._keep(at, now), *self.crowd.act(state, now, self.step, spot)]
+            sent = [*self._keep(at, now), *self.rescue.act(state, now)]
+            sent += self.crowd.act(state, now, self.step, spot)
             block = stage.blocks.mine(sent, now)
             self.recording.fills += stage.take(block, self.crowd.names)
             self._count(block)
@@ -177,7 +179,7 @@ class Demo:
 
 def scenario_of(path: PricePath, settings: DemoSettings, step: int) -> Scenario:
     rule = settings.rule
-    notes = [NO_LIQUIDATION]
+    notes = []
     if step > settings.block_time:
         notes.append(
             f"One block in {step // settings.block_time} is simulated: blocks are {step} s apart, "

@@ -19,6 +19,7 @@ from novation.chain.words import (
     unpack_position,
 )
 from novation.lab.errors import ConservationError
+from novation.lab.recording import Losses
 from novation.model.fixed import tdiv
 from novation.model.margin import Health, Sums, health_of
 from novation.model.market_types import MarketView
@@ -71,6 +72,7 @@ class Mirror:
     positions: dict[bytes, PositionWord] = field(default_factory=dict)
     fees: int = 0
     """Of the house and pending, 1e-6 quote."""
+    losses: Losses = field(default_factory=Losses)
     ended: dict[tuple[int, int], tuple[int, int]] = field(default_factory=dict)
     """(side, epoch) -> its last index and ratio."""
     holdings: dict[bytes, Holding] = field(default_factory=dict)
@@ -81,6 +83,9 @@ class Mirror:
         clearing, market = artifacts.load("ClearingHouse").abi, artifacts.load("PerpMarket").abi
         names = ("AccountSet", "PositionSet", "LegBooked", "FeesPending")
         self._topics = {event_topic(find(clearing, "event", name)): name for name in names}
+        backstop = artifacts.load("Backstop").abi
+        ends = ("Covered", "Orphaned", "Deleveraged")
+        self._topics |= {event_topic(find(backstop, "event", name)): name for name in ends}
         self._rolled = event_topic(find(market, "event", "EpochRolled"))
 
     def take(self, logs: Iterable[dict[str, Any]]) -> None:
@@ -98,6 +103,9 @@ class Mirror:
         if name == "FeesPending":
             self.fees = data[0]
             return
+        if name in ("Covered", "Orphaned", "Deleveraged"):
+            self._take_loss(name, data)
+            return
         account = to_bytes(topics[1])
         if name in ("AccountSet", "LegBooked"):
             self.accounts[account] = unpack_account(data[0])
@@ -108,6 +116,17 @@ class Mirror:
                 self.positions[account] = unpack_position(data[-1])
             else:
                 self.positions.pop(account, None)
+
+    def _take_loss(self, name: str, data: list[int]) -> None:
+        losses = self.losses
+        if name == "Deleveraged":
+            losses.deleveraged += min(data[0], (1 << 256) - data[0])
+            return
+        losses.insured += data[0]
+        if name == "Covered":
+            losses.charged += data[1]
+        else:
+            losses.orphaned += data[1]
 
     def bring_to(self, view: MarketView) -> None:
         """Works out what every position is at this view of the market."""
@@ -159,7 +178,7 @@ class Mirror:
         gains = sum(a.pnl for a in self.accounts.values() if a.pnl > 0)
         untouched = sum(h.untouched for h in self.holdings.values())
         fees = self.fees * FEE_UNIT
-        surplus = vault - capital - pnl - untouched - fees
+        surplus = vault + self.losses.orphaned - capital - pnl - untouched - fees
         if capital != house.capital_total:
             raise unequal(block, "capitalTotal", house.capital_total, "all capital", capital)
         if gains != house.profit_total:
@@ -170,7 +189,7 @@ class Mirror:
         if vault < capital + fees:
             raise unequal(block, "V", vault, "capital and fees", capital + fees)
         if surplus < 0:
-            claims = capital + pnl + untouched + fees
+            claims = capital + pnl + untouched + fees - self.losses.orphaned
             raise unequal(block, "V", vault, "all claims", claims)
         self._check_sizes(block)
         return Books(capital, pnl, untouched, gains, fees, surplus, vault - capital - fees)

@@ -68,6 +68,16 @@ class Fill:
 
 
 @dataclass
+class Losses:
+    """What became of losses beyond an account's own money, WAD quote; lots that left a market."""
+
+    insured: int = 0
+    charged: int = 0
+    orphaned: int = 0
+    deleveraged: int = 0
+
+
+@dataclass
 class Recording:
     scenario: Scenario
     rows: list[BlockRow] = field(default_factory=list)
@@ -75,6 +85,7 @@ class Recording:
     gas: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     reverts: Counter[tuple[str, str]] = field(default_factory=Counter)
     """By kind of call and name of the error."""
+    losses: Losses = field(default_factory=Losses)
     seconds: dict[str, float] = field(default_factory=dict)
     """How long each part of the run took."""
 
@@ -142,9 +153,16 @@ def summary(recording: Recording) -> dict[str, Any]:
             "releaseRatioLow": show_wad(min(recording.column("release_ratio"))),
             "belowMaintenanceHigh": max(recording.column("unhealthy")),
             "belowZeroHigh": max(recording.column("bankrupt")),
+            "minVaultMinusCapital": show_wad(min(row.vault - row.capital_total for row in rows)),
             "vault": show_wad(last.vault),
             "capitalTotal": show_wad(last.capital_total),
             "profitTotal": show_wad(last.profit_total),
+        },
+        "losses": {
+            "insurancePaid": show_wad(recording.losses.insured),
+            "badDebtSocialised": show_wad(recording.losses.charged),
+            "orphanDeficit": show_wad(recording.losses.orphaned),
+            "deleveragedLots": show_wad(recording.losses.deleveraged),
         },
         "seconds": {name: round(value, 1) for name, value in recording.seconds.items()},
     }

@@ -12,6 +12,7 @@ from novation.lab.mirror import Mirror
 from novation.lab.people import Person
 from novation.lab.pool import Pool
 from novation.lab.prices import PricePath
+from novation.lab.rescue import Rescue
 from novation.lab.rpc import Rpc
 from novation.lab.traders import Kind
 from novation.lab.venue import FUND, NEVER, Venue, local_spec, put_up
@@ -49,6 +50,11 @@ class Stage:
         for done in block.done:
             self.mirror.take(done.logs)
             yield from self.pool.take(done.logs, block.time, names)
+
+    def rescue(self, rescue: Rescue, path: PricePath) -> None:
+        """The keeper's deposit and the insurance stake, before anybody trades."""
+        for at, batch in enumerate(rescue.set_up()):
+            self._must(batch, path.start - BEFORE // 4 + at)
 
     def fund(self, people: list[Person], path: PricePath) -> None:
         """Everybody's first deposit; LPs' money into the pool after the round it waits for."""

@@ -53,6 +53,9 @@ def test_demo_writes_report_and_summary_and_money_is_conserved(prices, tmp_path)
     assert made["totals"]["fills"] > 0
     assert {"open", "close", "oracle round"} <= made["gas"].keys()
     assert made["gas"]["open"]["p50"] > 50_000
+    assert made["losses"].keys() == {
+        "insurancePaid", "badDebtSocialised", "orphanDeficit", "deleveragedLots"
+    }  # fmt: skip
     page = (out / "report.html").read_text()
     assert "real prices" in page
     assert "4 real candles" in page

@@ -8,7 +8,15 @@ from novation.chain.contract import Contract
 from novation.chain.reverts import decode_revert
 from novation.units import WAD
 from tests.local_chain import LocalChain
-from tests.world import KEEP_PREMIUM, NO_LIMIT, ZERO, World, account_id, vamm_params
+from tests.world import (
+    KEEP_PREMIUM,
+    NO_LIMIT,
+    ZERO,
+    World,
+    account_id,
+    liquidation_terms,
+    vamm_params,
+)
 
 UNLOCKED = {
     # immutables, listings and permissions: no transfer is in the middle of changing them
@@ -16,7 +24,9 @@ UNLOCKED = {
     "clearing", "treasury", "market", "marketCount", "marketOf", "lockHolder", "isAuthorised",
     "isConsumingScheduledOp", "params", "collateralAt", "collateralCount", "rampOf", "MAX_DECIMALS",
     "MAX_HAIRCUT", "MAX_SCALE", "MAX_SLOTS", "MIN_HAIRCUT", "MIN_SCALE", "TERMS_RAMP",
-    "settlementScale", "settlementToken",
+    "settlementScale", "settlementToken", "backstop",
+    # moved by resolution alone, which moves no token
+    "orphanDeficit",
     # shares and requests change in no call that moves a token
     "requestsOf", "shareEpoch", "sharesOf", "totalShares", "requestWithdrawal",
     # the last good price of a collateral, which anybody may bring in at any time
@@ -73,6 +83,7 @@ class Stage:
             "quoteTradeQuote": (WAD,), "curve": (), "value": (), "setParams": (vamm_params(),),
             "requestDeposit": (own, WAD), "executeDeposit": (own,), "executeWithdrawal": (own,),
             "executeInKind": (own,), "lapse": (own, True), "endShareEpoch": (),
+            "inventoryMoved": (price, 0, 0),
         }  # fmt: skip
         made = []
         for contract in (w.clearing, w.vault, vamm):
@@ -84,7 +95,24 @@ class Stage:
                     made.append((contract, name, contract.encode(name, own)))
                 elif name not in UNLOCKED:
                     made.append((contract, name, contract.encode(name, *ours[name])))
-        return made
+        return made + self.backstop_calls()
+
+    def backstop_calls(self) -> list[tuple[Contract, str, bytes]]:
+        """The doors for accounts below their margin, at the clearing house and the liquidator."""
+        w, own = self.world, self.own
+        door = Contract(w.chain, w.clearing.address, "Backstop")
+        w.send("liquidator", "setTerms", 0, liquidation_terms())
+        ask = {
+            "market": 0, "victim": self.account, "taker": own, "maxSize": WAD, "topUp": 0,
+            "venue": ZERO, "expected": 0,
+        }  # fmt: skip
+        calls: list[tuple[Contract, str, Any]] = [
+            (door, "takeover", (ask, liquidation_terms())),
+            (door, "resolve", (self.account, own, 0, liquidation_terms())),
+            (w.liquidator, "liquidate", (ask, 0)),
+            (w.liquidator, "resolve", (self.account, own, 0)),
+        ]
+        return [(at, name, at.encode(name, *values)) for at, name, values in calls]
 
 
 # What refuses before the lock is asked: roles, and requests that are not there.
@@ -133,4 +161,5 @@ EARLY = {
     "setVenue", "stopVenue", "listMarket", "setParams", "listCollateral", "tightenCap",
     "setCollateralTerms", "setAuthority", "enter", "exit", "credit", "debit", "setCollateral",
     "executeDeposit", "executeWithdrawal", "executeInKind", "lapse", "planFill",
+    "inventoryMoved",
 }  # fmt: skip

@@ -690,10 +690,8 @@ def test_inv_34_a_token_that_calls_back_finds_every_door_shut(world: World) -> N
 def callback_stage(chain: LocalChain) -> Insured:
     token = chain.deploy("CallbackToken", 6)
     w = World.deploy(chain)
-    treasury, vault = account_id(w.admin, 2**96 - 1), chain.next_address(w.admin, 1)
-    w.clearing = chain.deploy("ClearingHouse", w.manager.address, vault, treasury)
-    w.vault = chain.deploy("MarginVault", w.manager.address, w.clearing.address, token.address)
     w.token = token
+    w.deploy_core()
     for owner in (w.trader, w.lp, w.stranger):
         w.fund(owner, 10_000)
     insured = deploy_fund(w)
