@@ -43,6 +43,8 @@ interface IPerpMarket {
 
     /// @notice Thrown when the caller is not the clearing house.
     error MarketOnlyClearing(address caller);
+    /// @notice Thrown when a market is to be shut down whose feed has not been silent for long enough. Seconds.
+    error MarketOracleAlive(uint256 silent, uint256 minimum);
     /// @notice Thrown when a market's state does not allow the step.
     error MarketWrongState(MarketState state);
     /// @notice Thrown when a guardian's change would loosen a limit.
@@ -109,4 +111,8 @@ interface IPerpMarket {
     /// @notice Fixes the settlement price at the index (the last good one when the feed is dead); nothing fills any more.
     /// After the settlement window every position has size 0 when touched. Role RISK, after its delay.
     function beginSettlement() external;
+
+    /// @notice Settles a market whose primary feed has been silent for SHUTDOWN_SILENCE beyond its heartbeat, at the last
+    /// good index. Anyone may. A second source or a sequencer never counts (IOracle.silentFor).
+    function shutdown() external;
 }

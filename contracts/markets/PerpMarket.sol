@@ -14,7 +14,7 @@ import {MarketWords, MarketWordsLib} from "../types/MarketWords.sol";
 import {RiskParams} from "../types/RiskParams.sol";
 
 /// @title PerpMarket: the index, funding, side indices and open interest of one perpetual market.
-/// @custom:stop guardian: `reduceOnly`; then RISK after its delay: `beginSettlement`.
+/// @custom:stop guardian: `reduceOnly`; then RISK after its delay: `beginSettlement`; anyone: `shutdown`.
 contract PerpMarket is IPerpMarket, AccessManaged {
     using MarketWordsLib for MarketWords;
 
@@ -22,6 +22,8 @@ contract PerpMarket is IPerpMarket, AccessManaged {
     int256 internal constant KEEP_PREMIUM = type(int256).max;
     /// @notice A side whose ratio O / N falls below 1 / FLOOR_INVERSE (0.1 %) begins a new epoch.
     uint256 internal constant FLOOR_INVERSE = 1000;
+    /// @notice A market whose primary feed has been silent for so long beyond its heartbeat may be settled by anyone.
+    uint256 public constant SHUTDOWN_SILENCE = 24 hours;
     uint256 internal constant MAX_UNITS = 1 << 79;
     int256 internal constant MAX_PREMIUM = type(int32).max;
     uint256 internal constant SEEN_BIT = 1 << 255;
@@ -417,6 +419,18 @@ contract PerpMarket is IPerpMarket, AccessManaged {
 
     /// @inheritdoc IPerpMarket
     function beginSettlement() external restricted {
+        _settle();
+    }
+
+    /// @inheritdoc IPerpMarket
+    function shutdown() external {
+        uint256 silent = IOracle(oracle).silentFor();
+        if (silent < SHUTDOWN_SILENCE) revert MarketOracleAlive(silent, SHUTDOWN_SILENCE);
+        _settle();
+    }
+
+    /// @dev Fixes the price at the index of now, which is the last good one while the feed is dead.
+    function _settle() internal {
         if (risk.state >= MarketState.Settling) revert MarketWrongState(risk.state);
         MarketNow memory w;
         _accrue(w, true);

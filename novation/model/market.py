@@ -28,6 +28,7 @@ from novation.units import K_UNIT, PPM_IN_WAD, RATIO_UNIT, WAD
 FLOOR_INVERSE = 1000
 """A side whose ratio O / N falls below 1 / FLOOR_INVERSE begins a new epoch."""
 MAX_UNITS = 2**79
+SHUTDOWN_SILENCE = 86_400
 MAX_PREMIUM = 2**31 - 1
 MAX_U16, MAX_U40, MAX_U80 = 2**16 - 1, 2**40 - 1, 2**80 - 1
 MINUTE, HOUR = 60, 3_600
@@ -303,6 +304,12 @@ class PerpMarket:
         self.accrue()
         self.state = MarketState.SETTLING
         self.settlement_at = self.clock.now
+
+    def shutdown(self, silent: int) -> None:
+        """By anyone, when the feed was silent for long enough; `silent` as the oracle says."""
+        if silent < SHUTDOWN_SILENCE:
+            raise Refused("MarketOracleAlive", silent=silent, minimum=SHUTDOWN_SILENCE)
+        self.begin_settlement()
 
     def _set_state(self, before: MarketState, after: MarketState) -> None:
         if self.state is not before:
