@@ -7,7 +7,9 @@ import {Curve} from "../libraries/Curve.sol";
 import {Decay} from "../libraries/Decay.sol";
 import {Fixed} from "../libraries/Fixed.sol";
 import {Sides} from "../libraries/Sides.sol";
+import {LiquidationMath} from "../risk/LiquidationMath.sol";
 import {Position} from "../types/Ledger.sol";
+import {LiquidationTerms} from "../types/Liquidation.sol";
 import {MarketView} from "../types/Market.sol";
 import {MarketWords, MarketWordsLib} from "../types/MarketWords.sol";
 
@@ -170,6 +172,20 @@ contract MathHarness {
 
     function profit(Position memory p, int256 k) external pure returns (int256) {
         return Sides.profit(p, k);
+    }
+
+    // Liquidation
+
+    function plan(
+        LiquidationTerms memory t,
+        uint256 equity,
+        uint256 maintenance,
+        uint256 size,
+        uint256 index,
+        uint256 own,
+        uint256 maxSize
+    ) external pure returns (uint256 x, uint256 reward, uint256 penalty) {
+        return LiquidationMath.plan(t, equity, maintenance, size, index, own, maxSize);
     }
 
     // Words
