@@ -14,6 +14,7 @@ from novation.model.liquidation import LiquidationTerms
 from novation.units import WAD
 from tests.world import (
     ANY_MARKET,
+    HOUR,
     KEEP_PREMIUM,
     NO_LIMIT,
     ZERO,
@@ -30,6 +31,9 @@ NO_GAIN = -(2**255)
 ENTRY = 2_000
 DEPOSIT_A_LOT = 240
 """Quote behind each lot of a victim: 12 % of the price that he bought at."""
+HEARTBEAT = HOUR + 60
+DUST = 100
+"""Wei: roundings of sides and of shares of a charge."""
 MMR, SCALE = Fraction(6, 100), 10_000_000
 STAKE = 2_000
 ALLOTMENT = (400_000, 300_000)
@@ -184,6 +188,19 @@ def told(contract: Contract, receipt: dict[str, Any]) -> dict[str, Any]:
     for event in contract.events(sorted(names), block, block):
         made.setdefault(event.name, []).append(dict(event.values))
     return made
+
+
+def worth(stress: Stressed, account: bytes) -> int:
+    a = stress.touched(account)
+    return int(a.capital + a.pnl)
+
+
+def assert_ended(stress: Stressed, account: bytes) -> None:
+    """Nothing is left of it."""
+    left = stress.world.account(account)
+    assert (left.capital, left.pnl, left.bitmap) == (0, 0, 0)
+    for market in stress.world.markets:
+        assert stress.word(account, market.number) == 0
 
 
 def model_terms(**changes: int) -> LiquidationTerms:

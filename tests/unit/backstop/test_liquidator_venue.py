@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from novation.units import WAD
-from tests.unit.backstop.stressed import NO_GAIN, Stressed, reason, refusal
+from tests.unit.backstop.stressed import NO_GAIN, Stressed, reason, refusal, worth
 from tests.world import ZERO, World, account_id
 
 
@@ -39,11 +39,6 @@ def sold(stress: Stressed, **changes: Any) -> Any:
 
 
 # To a venue
-
-
-def worth(stress: Stressed, account: bytes) -> int:
-    a = stress.touched(account)
-    return int(a.capital + a.pnl)
 
 
 def test_taker_without_money_sells_to_the_pool_and_keeps_the_gain(stress: Stressed) -> None:
