@@ -79,6 +79,7 @@ def by_contract(harness: Harness, made: list[Case]) -> list[Any]:
 @settings(
     max_examples=60,
     deadline=None,
+    derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(made=st.lists(cases(), min_size=10, max_size=40))
