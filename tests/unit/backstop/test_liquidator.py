@@ -11,6 +11,7 @@ from tests.unit.backstop.stressed import (
     STAKE,
     Stressed,
     model_terms,
+    reason,
     refusal,
 )
 from tests.world import DAY, FUND, HOUR, TRADE, World, account_id
@@ -287,6 +288,7 @@ def test_second_takeover_is_refused_when_the_first_restored(stress: Stressed) ->
     stress.push_to(0.9)
     outcomes = stress.answer("tryLiquidateMany", [stress.ask(), stress.ask()])
     assert [o.done for o in outcomes] == [True, False]
+    assert reason(outcomes[1])[0] == "BackstopHealthy"
     word = stress.word(stress.victim)
     stress.liquidate(expected=word)
     h = stress.health()
