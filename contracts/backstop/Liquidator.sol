@@ -63,12 +63,12 @@ contract Liquidator is ILiquidator, AccessManaged {
         out = new Outcome[](asks.length);
         for (uint256 i; i < asks.length; ++i) {
             Takeover calldata ask = asks[i];
+            if (i == 0 || ask.taker.key() != asks[i - 1].taker.key()) _requireTaker(ask.taker);
             LiquidationTerms memory t = terms[ask.market];
             if (t.target == 0) {
                 out[i].reason = abi.encodeWithSelector(LiquidatorNoTerms.selector, ask.market);
                 continue;
             }
-            if (i == 0 || ask.taker.key() != asks[i - 1].taker.key()) _requireTaker(ask.taker);
             try IBackstop(address(clearing)).takeover(_budgeted(ask), t) returns (Taken memory taken) {
                 (out[i].done, out[i].taken) = (true, taken);
                 _record(ask, taken);
@@ -138,7 +138,9 @@ contract Liquidator is ILiquidator, AccessManaged {
 
     /// @inheritdoc ILiquidator
     function setTerms(uint256 market, LiquidationTerms calldata t) external restricted {
-        RiskParams memory p = IPerpMarket(clearing.marketOf(market)).params();
+        address contract_ = clearing.marketOf(market);
+        if (contract_ == address(0)) revert LiquidatorUnknownMarket(market);
+        RiskParams memory p = IPerpMarket(contract_).params();
         _bound("rewardMin", t.rewardMin, 1, t.rewardMax);
         _bound("rewardMax + penalty", uint256(t.rewardMax) + t.penalty, 1, p.mmr - 1);
         _bound("target", t.target, MIN_TARGET, MAX_TARGET);

@@ -150,7 +150,7 @@ abstract contract Resolution is Clearing, IBackstop {
     /// @dev Whether the market's venue would not fill a least lot of this position at the index less the least reward.
     function _refused(Held memory x, LiquidationTerms calldata terms) internal view returns (bool) {
         address venue = venueFor[x.market];
-        if (venue == address(0)) return true;
+        if (venue.code.length == 0) return true; // a call of it would succeed
         MarketView memory m = x.m;
         int256 lot = int256(Fixed.divUp(uint256(terms.minLot) * 1e36, m.index));
         uint256 away = m.index * terms.rewardMin / 1e6;

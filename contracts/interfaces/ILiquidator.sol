@@ -26,6 +26,8 @@ interface ILiquidator {
     error LiquidatorNotAuthorised(AccountId taker, address caller);
     /// @notice Thrown when a market has no terms yet.
     error LiquidatorNoTerms(uint256 market);
+    /// @notice Thrown when terms are set for a market that does not exist.
+    error LiquidatorUnknownMarket(uint256 market);
     /// @notice Thrown when the taker would gain less than he asks for. WAD quote.
     error LiquidatorGain(int256 net, int256 minimum);
     /// @notice Thrown when a venue is named where none is used, or none where one is.

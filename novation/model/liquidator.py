@@ -34,6 +34,8 @@ class Liquidator:
 
     @atomic
     def set_terms(self, market: int, terms: LiquidationTerms) -> None:
+        if not 0 <= market < len(self.clearing.markets):
+            raise Refused("LiquidatorUnknownMarket", market=market)
         params = self.clearing.market(market).params
         terms.check(params.mmr, params.min_notional)
         self.terms[market] = terms

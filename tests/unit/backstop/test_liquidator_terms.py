@@ -93,7 +93,7 @@ def test_bounds_follow_the_markets_own_parameters(stress: Stressed) -> None:
 def test_terms_of_no_market_are_refused(stress: Stressed) -> None:
     values: tuple[Any, ...] = (9, liquidation_terms())
     found = refusal(stress.act, "setTerms", *values, sender=stress.world.admin)
-    assert found == ("reverted without a reason", [])
+    assert found == ("LiquidatorUnknownMarket", [9])
     assert stress.world.liquidator.read("termsOf", 9).target == 0
 
 

@@ -194,7 +194,6 @@ def test_taker_of_somebody_else_refuses_all(stress: Stressed) -> None:
     assert stress.size(stress.taker) == 0
 
 
-@pytest.mark.xfail(strict=True, reason="tryLiquidateMany skips the taker after LiquidatorNoTerms")
 def test_market_without_terms_does_not_let_a_taker_of_somebody_else_through(
     stress: Stressed,
 ) -> None:
