@@ -39,8 +39,9 @@ abstract contract Resolution is Clearing, IBackstop {
     struct Ending {
         Touched t;
         Held[] held;
-        uint256 live; // markets that have a price
-        uint256 maintenance; // of those
+        uint256 open; // positions
+        uint256 live; // of them in markets that have a price
+        uint256 maintenance; // of all of them
         int256 deficit;
     }
 
@@ -57,8 +58,9 @@ abstract contract Resolution is Clearing, IBackstop {
         bool venue = _isVenues(t);
         for (uint256 i; i < e.held.length; ++i) {
             Held memory x = e.held[i];
-            if (x.p.units == 0 || !x.m.live) continue;
-            ++e.live;
+            if (x.p.units == 0) continue;
+            ++e.open;
+            if (x.m.live) ++e.live;
             e.maintenance += MarginMath.maintenance(t.rest, x.m, Sides.sizeOf(x.m, x.p.units), venue);
         }
         // An account whose every market is dead waits for a price, unless it holds nothing.
@@ -82,15 +84,20 @@ abstract contract Resolution is Clearing, IBackstop {
     /// @dev Covers the deficit, by insurance and then by the other sides; what neither takes is an orphan.
     function _cover(Ending memory e, House memory h) internal {
         uint256 left = uint256(e.deficit);
-        uint256 markets = e.live;
+        uint256 open = e.open;
+        uint256 waits;
         bool venue = _isVenues(e.t);
         uint256 orphan;
-        for (uint256 i; i < e.held.length && markets != 0; ++i) {
+        for (uint256 i; i < e.held.length; ++i) {
             Held memory x = e.held[i];
-            if (x.p.units == 0 || !x.m.live) continue;
+            if (x.p.units == 0) continue;
             uint256 own = MarginMath.maintenance(e.t.rest, x.m, Sides.sizeOf(x.m, x.p.units), venue);
-            uint256 share = --markets == 0 ? left : uint256(e.deficit) * own / e.maintenance;
+            uint256 share = --open == 0 ? left : uint256(e.deficit) * own / e.maintenance;
             left -= share;
+            if (!x.m.live) {
+                waits += share;
+                continue;
+            }
             uint256 paid = _insure(x.market, share, true, h);
             uint256 charged = _charge(x, share - paid);
             orphan += share - paid - charged;
@@ -102,7 +109,7 @@ abstract contract Resolution is Clearing, IBackstop {
             orphanDeficit += orphan - paid;
             emit Orphaned(e.t.id, paid, orphan - paid);
         }
-        e.t.a.pnl = 0;
+        e.t.a.pnl = -int256(waits);
     }
 
     /// @dev Takes up to `wanted` from insurance, inside the market's allotment where there is one.
@@ -167,8 +174,9 @@ abstract contract Resolution is Clearing, IBackstop {
         Touched[] memory ts = new Touched[](2);
         ts[0] = e.t;
         (Touched memory v, Touched memory t) = (ts[0], ts[1]);
-        // What the taker held elsewhere may have closed since `x` was read: the market says what it is now.
+        // Dust of the taker's may have closed since `x` was read, and begun an epoch: both are as the market says now.
         _market(x.market).accrue().unpackInto(x.m);
+        _sync(x.market, x.m, x.p); // no profit: no index of its side has moved
         _touch(t, taker, x.market, x.m);
         (v.p, v.pWord, t.exempt, v.exempt) = (x.p, x.word, true, true);
         _measure(ts, x.m);
@@ -179,6 +187,7 @@ abstract contract Resolution is Clearing, IBackstop {
         _market(x.market).book(x.m.openInterest, x.m.units[0], x.m.units[1], KEEP_PREMIUM);
         _checkMargin(t, x.m);
         _keep(t, x.market, h);
+        e.t.a.bitmap &= ~(1 << x.market);
         _leave(e, x, v.before);
     }
 
@@ -225,7 +234,8 @@ abstract contract Resolution is Clearing, IBackstop {
         if (id.key() != AccountIds.from(venue, 0).key() || venue.code.length == 0) return;
         bytes memory news = abi.encodeCall(IVenue.inventoryMoved, (_indexView(m), before, after_));
         (bool done, bytes memory depth) = venue.call{gas: VENUE_GAS}(news);
-        if (done && depth.length == 32) _market(market).setDepth(abi.decode(depth, (uint256)));
+        if (!done || depth.length != 32 || venues[venue].marketPlusOne != market + 1) return;
+        _market(market).setDepth(abi.decode(depth, (uint256)));
     }
 
     function _indexView(MarketView memory m) internal pure returns (IndexView memory) {

@@ -118,20 +118,23 @@ class Resolution(ClearingHouse):
     def _cover(self, t: Touched, held: list[Held]) -> None:
         """Insurance, then the other sides; what neither takes is an orphan."""
         deficit = left = -t.a.pnl
-        live = [x for x in held if x.p.units and x.m.live]
+        open_ = [x for x in held if x.p.units]
         own = [
-            replace(t.rest).maintenance_of(x.m, size_of(x.m, x.p.units), t.a.venue) for x in live
+            replace(t.rest).maintenance_of(x.m, size_of(x.m, x.p.units), t.a.venue) for x in open_
         ]
-        orphan = 0
-        for i, x in enumerate(live):
-            share = left if i == len(live) - 1 else deficit * own[i] // sum(own)
+        orphan = waits = 0
+        for i, x in enumerate(open_):
+            share = left if i == len(open_) - 1 else deficit * own[i] // sum(own)
             left -= share
+            if not x.m.live:
+                waits += share  # until there is a price
+                continue
             paid = self._insure(x.market, share)
             orphan += share - paid - self._charge(x, share - paid)
         orphan += left
         if orphan:
             self.orphan_deficit += orphan - self._insure(None, orphan)
-        t.a.pnl = 0
+        t.a.pnl = -waits
 
     def _insure(self, market: int | None, wanted: int) -> int:
         """Takes up to `wanted` from insurance, inside the market's allotment if one is named."""
@@ -187,6 +190,7 @@ class Resolution(ClearingHouse):
     def _hand_over(self, t: Touched, x: Held, taker: bytes) -> None:
         """To the taker at the index; the victim ends at exactly 0, the wei of rounding is his."""
         x.m = self.market(x.market).accrue()
+        self.sync(x.market, x.m, x.p)  # dust of the taker's may have begun an epoch since
         other = self._touch(taker, x.market, x.m)
         t.p = x.p
         for each in (t, other):
@@ -200,6 +204,7 @@ class Resolution(ClearingHouse):
         self._check_margin(other, x.m)
         self._save(other)
         self._keep(other.id, x.market, other.p)
+        t.a.bitmap &= ~(1 << x.market)
         self._leave(t, x, size)
 
     def _deleverage(self, t: Touched, x: Held) -> None:
@@ -230,7 +235,8 @@ class Resolution(ClearingHouse):
             depth = pool.inventory_moved(m, before, after)
         except Refused:
             return
-        self.market(market).set_depth(depth)
+        if self.venues.get(pool.address) == market:
+            self.market(market).set_depth(depth)
 
     def _book_sides(self, x: Held) -> None:
         units = x.m.units

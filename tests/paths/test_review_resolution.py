@@ -112,9 +112,32 @@ class TestLiveness:
         assert world.account(long).bitmap == 1 << btc.number
         assert world.size(taker, eth) == 20 * WAD
         assert world.size(taker, btc) == 0
-        with refused("BackstopSolvent"):
+        # its part of the deficit waits for a price with it
+        assert -20 * WAD < world.account(long).pnl < -15 * WAD
+        with refused("OracleStale"):
             resolve(world, long)
         assert world.size(long, btc) == WAD // 100
+
+    def test_rl_07_rl_12_live_markets_do_not_pay_for_a_dead_one(self, world: World) -> None:
+        """4,100 are missing, nearly all in a market that died: 100 quote beside it pay 10."""
+        eth, btc = world.markets
+        venue = any_venue(world)
+        insured(world, 0)
+        victim, winner = world.deposit(world.trader, 5_900), world.deposit(world.other, 50_000)
+        honest = world.deposit(world.stranger, 5_000)
+        cross(world, venue, victim, winner, WAD, 30_000, btc.number)
+        cross(world, venue, honest, victim, WAD // 20, 2_000)
+        round_(world, btc, "20000")
+        world.touch(victim, winner)
+        world.chain.advance(2 * HOUR)
+        round_(world, eth, "2000")
+        assert resolve(world, victim) == (False, 0)
+        world.chain.advance(LATER)
+        round_(world, eth, "2000")
+        assert resolve(world, victim) == (True, 0)
+        assert 4_985 * WAD < worth(world, honest) < 4_995 * WAD
+        assert -4_095 * WAD < world.account(victim).pnl < -4_085 * WAD
+        assert world.size(victim, btc) == WAD
 
     def test_rl_12_an_account_whose_markets_are_all_dead_waits(self, world: World) -> None:
         eth = world.markets[0]
