@@ -254,14 +254,8 @@ contract PerpMarket is IPerpMarket, AccessManaged {
     }
 
     function _terms(MarketNow memory w) internal view returns (Accrual.Terms memory) {
-        return Accrual.Terms({
-            strictWindow: STRICT_WINDOW,
-            premiumWindow: PREMIUM_WINDOW,
-            fullPremium: FULL_PREMIUM,
-            cap: w.fundingCap(),
-            velocity: w.velocityRate(),
-            depth: w.depth()
-        });
+        (int256 cap, int256 velocity) = (w.fundingCap(), w.velocityRate());
+        return Accrual.Terms(STRICT_WINDOW, PREMIUM_WINDOW, FULL_PREMIUM, cap, velocity, w.depth());
     }
 
     /// @dev Seconds since the last accrual in which the feed was alive: none between the old round's end and the new round.
