@@ -92,6 +92,7 @@ class StressBench:
             "topUp": 0,
             "venue": venue,
             "expected": 0,
+            "minNet": 0,
         }
 
     def by_keeper(self, function: str, *values: Any) -> Receipt:
@@ -101,16 +102,16 @@ class StressBench:
         gas = {}
         victim = self.victim()
         self.fall("1950", "1900", "1880")
-        gas["liquidate_partial"] = self.by_keeper("liquidate", self.ask(victim), 0)
+        gas["liquidate_partial"] = self.by_keeper("liquidate", self.ask(victim))
         self.recover()
         victim = self.victim(111, WAD // 2)
         self.fall("1950", "1900", "1880")
-        gas["liquidate_full"] = self.by_keeper("liquidate", self.ask(victim), 0)
+        gas["liquidate_full"] = self.by_keeper("liquidate", self.ask(victim))
         self.recover()
         victim = self.victim()
         self.fall("1950", "1900", "1875")
         asked = self.ask(victim, self.market.vamm.address)
-        gas["liquidate_to_venue"] = self.by_keeper("liquidateToVenue", asked, 0)
+        gas["liquidate_to_venue"] = self.by_keeper("liquidateToVenue", asked)
         self.recover()
         victims = [self.victim() for _ in range(10)]
         self.fall("1950", "1900", "1880")

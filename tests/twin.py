@@ -201,15 +201,15 @@ class Twin:
         on_model = lambda: self.liquidator.set_terms(market, mine)  # noqa: E731
         self.both(on_model, "liquidator", "setTerms", market, terms)
 
-    def liquidate(self, owner: str, ask: Takeover, min_net: int = -(2**255)) -> None:
+    def liquidate(self, owner: str, ask: Takeover) -> None:
         """As the contracts do, or refuse, and tell."""
         said = self.struct_of(ask)
         took = []
         function = "liquidate" if ask.venue is None else "liquidateToVenue"
         on_model = lambda: took.append(  # noqa: E731
-            self.liquidator.liquidate(ask, min_net, address(owner))
+            self.liquidator.liquidate(ask, address(owner))
         )
-        self.both_from(owner, on_model, "liquidator", function, said, min_net)
+        self.both_from(owner, on_model, "liquidator", function, said)
         if took:
             block = self.world.chain.block_number()
             (told,) = self.world.liquidator.events(["Liquidated"], block, block)
@@ -228,6 +228,13 @@ class Twin:
         )
         self.both_from(owner, on_model, "liquidator", "resolve", victim, taker, market)
 
+    def convert(
+        self, owner: str, victim: bytes, taker: bytes, max_amount: int, max_price: int
+    ) -> None:
+        values = (victim, taker, self.collateral, max_amount, max_price)
+        on_model = lambda: self.model.convert(*values, address(owner))  # noqa: E731
+        self.both_from(owner, on_model, "backstop", "convert", *values)
+
     def struct_of(self, ask: Takeover) -> dict[str, Any]:
         """The takeover as the contract is asked for it."""
         held = ask.expected
@@ -242,6 +249,7 @@ class Twin:
             "topUp": ask.top_up,
             "venue": ZERO if ask.venue is None else "0x" + ask.venue.address.hex(),
             "expected": word,
+            "minNet": ask.min_net,
         }
 
     def clear(self, market: int, legs: list[Leg], fee: int) -> None:
@@ -304,6 +312,8 @@ class Twin:
         assert tuple(found) == (house.capital_total, house.profit_total, house.fees_pending)
         assert self.vault.settlement_wad() == world.vault.read("settlementWad")
         assert model.orphan_deficit == world.clearing.read("orphanDeficit")
+        losses = tuple(world.backstop.read("losses"))
+        assert losses == (model.covered_debt, model.bare_debt, model.interest_pending)
         covers = world.chain.batch(world.insurance.at("coverOf", m) for m in markets)
         kept = [self.fund.cover_of(m) for m in markets]
         assert [tuple(c) for c in covers] == [(c.ppm, c.drawn_at, c.used) for c in kept]

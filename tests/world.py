@@ -140,11 +140,13 @@ class World:
         """Clearing house, vault and backstop around `token`: each names others when it is made."""
         chain, admin, manager = self.chain, self.admin, self.manager.address
         treasury = account_id(admin, 2**96 - 1)
-        backstop_at, clearing_at, vault_at, insurance_at, liquidator_at = (
-            chain.next_address(admin, n) for n in range(5)
+        resolver_at, backstop_at, clearing_at, vault_at, insurance_at, liquidator_at = (
+            chain.next_address(admin, n) for n in range(6)
         )
         fund = account_id(insurance_at)
-        backstop = chain.deploy("Backstop", vault_at, liquidator_at, fund)
+        behind = (vault_at, liquidator_at, fund)
+        chain.deploy("Resolver", *behind)
+        backstop = chain.deploy("Backstop", *behind, resolver_at)
         self.clearing = chain.deploy("ClearingHouse", manager, vault_at, treasury, backstop_at)
         self.vault = chain.deploy("MarginVault", manager, clearing_at, self.token.address)
         times = (7 * DAY, DAY)
@@ -275,6 +277,11 @@ class World:
     def account(self, account: bytes) -> Any:
         return self.clearing.read("account", account)
 
+    @property
+    def backstop(self) -> Contract:
+        """The clearing house's doors for accounts below their margin."""
+        return Contract(self.chain, self.clearing.address, "Backstop")
+
     def health(self, account: bytes) -> Any:
         return self.clearing.read("health", account).h
 
@@ -311,6 +318,10 @@ class World:
         fees = house.feesPending * 10**12
         assert held >= house.capitalTotal + fees
         touched = sum(h.touched.capital + h.touched.pnl for h in health)
+        losses = self.backstop.read("losses")
+        debts = [[-a.pnl for a in stored if a.pnl < 0 and a.bitmap >> 62 & 1 == n] for n in (1, 0)]
+        assert [losses.covered, losses.bare] == [sum(d) for d in debts]
         surplus = int(held - fees - touched) + self.clearing.read("orphanDeficit")
+        surplus -= losses.interest
         assert surplus >= 0, f"surplus {surplus}"
         return surplus

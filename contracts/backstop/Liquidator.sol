@@ -7,6 +7,7 @@ import {IClearingHouse} from "../interfaces/IClearingHouse.sol";
 import {IInsuranceFund} from "../interfaces/IInsuranceFund.sol";
 import {ILiquidator} from "../interfaces/ILiquidator.sol";
 import {IPerpMarket} from "../interfaces/IPerpMarket.sol";
+import {IResolver} from "../interfaces/IResolver.sol";
 import {Fixed} from "../libraries/Fixed.sol";
 import {AccountId} from "../types/AccountId.sol";
 import {LiquidationTerms, Takeover, Taken} from "../types/Liquidation.sol";
@@ -38,23 +39,22 @@ contract Liquidator is ILiquidator, AccessManaged {
     }
 
     /// @inheritdoc ILiquidator
-    function liquidate(Takeover calldata ask, int256 minNet) external returns (Taken memory taken) {
+    function liquidate(Takeover calldata ask) external returns (Taken memory taken) {
         if (ask.venue != address(0)) revert LiquidatorVenue(ask.venue);
-        taken = _liquidate(ask, minNet);
+        taken = _liquidate(ask);
     }
 
     /// @inheritdoc ILiquidator
-    function liquidateToVenue(Takeover calldata ask, int256 minNet) external returns (Taken memory taken) {
+    function liquidateToVenue(Takeover calldata ask) external returns (Taken memory taken) {
         if (ask.venue == address(0)) revert LiquidatorVenue(ask.venue);
-        taken = _liquidate(ask, minNet);
+        taken = _liquidate(ask);
     }
 
-    function _liquidate(Takeover calldata ask, int256 minNet) internal returns (Taken memory taken) {
+    function _liquidate(Takeover calldata ask) internal returns (Taken memory taken) {
         _requireTaker(ask.taker);
         LiquidationTerms memory t = terms[ask.market];
         if (t.target == 0) revert LiquidatorNoTerms(ask.market);
         taken = IBackstop(address(clearing)).takeover(_budgeted(ask), t);
-        if (taken.net < minNet) revert LiquidatorGain(taken.net, minNet);
         _record(ask, taken);
     }
 
@@ -87,7 +87,7 @@ contract Liquidator is ILiquidator, AccessManaged {
             _requireTaker(taker);
             reward = Fixed.min(t.minReward * MILLI, budgetLeft(market));
         }
-        (done, paid) = IBackstop(address(clearing)).resolve(victim, taker, reward, t);
+        (done, paid) = IResolver(address(clearing)).resolve(victim, taker, market, reward, t);
         _spend(market, paid);
         emit Resolved(victim, taker, done, paid);
     }

@@ -24,6 +24,9 @@ abstract contract Clearing is Ledger {
     uint256 public constant MAX_HELD = 16;
     /// @notice A venue allowed in every market.
     uint256 public constant ANY_MARKET = 255;
+    uint256 internal constant TRADE = 1;
+    uint256 internal constant WITHDRAW = 2;
+    uint256 internal constant FUND = 4;
     int256 internal constant MAX_SIZE = 1 << 79;
     uint256 internal constant MAX_AMOUNT = type(uint96).max;
 
@@ -41,6 +44,11 @@ abstract contract Clearing is Ledger {
     uint256 public orphanDeficit;
     /// @dev When an account was last found bankrupt without a taker, seconds; 0 when it was not, or is resolved.
     mapping(AccountId => uint256) internal marks;
+    mapping(AccountId => mapping(address => uint256)) internal delegates;
+
+    function _isAuthorised(AccountId id, address who, uint256 permission) internal view returns (bool) {
+        return id.owner() == who || delegates[id][who] & permission == permission;
+    }
 
     /// @dev The market's contract; reverts unless `venue` is one of it.
     function _requireVenue(address venue, uint256 market) internal view returns (IPerpMarket) {

@@ -13,19 +13,17 @@ import {Ask, Fill} from "../types/Fill.sol";
 import {Account, Health, House, Leg, Position, Words} from "../types/Ledger.sol";
 import {IndexView, MarketState, MarketView} from "../types/Market.sol";
 import {Clearing} from "./Clearing.sol";
+import {Delegating} from "./Delegating.sol";
 import {Ledger} from "./Ledger.sol";
 
 /// @title ClearingHouse: refuses legs that do not balance, books the rest, and checks margin once per account.
 /// @custom:stop guardian: `PerpMarket.reduceOnly` per market, `stopVenue` per venue; withdrawals of flat accounts go on.
-contract ClearingHouse is IClearingHouse, Clearing, AccessManaged, Multicallable {
+contract ClearingHouse is IClearingHouse, Clearing, Delegating, AccessManaged, Multicallable {
     using Fixed for int256;
     using Words for Account;
     using Words for Position;
 
     uint256 public constant MAX_MARKETS = 62;
-    uint256 internal constant TRADE = 1;
-    uint256 internal constant WITHDRAW = 2;
-    uint256 internal constant FUND = 4;
 
     AccountId public immutable treasury;
     /// @notice What runs for calls that this contract does not know, in its storage; see Backstop.
@@ -33,7 +31,6 @@ contract ClearingHouse is IClearingHouse, Clearing, AccessManaged, Multicallable
 
     uint256 public marketCount;
     mapping(address market => bool) internal listed;
-    mapping(AccountId => mapping(address => uint256)) internal delegates;
 
     modifier onlyVault(address expectedHolder) {
         if (msg.sender != vault) revert ClearingNotVault(msg.sender);
@@ -54,17 +51,8 @@ contract ClearingHouse is IClearingHouse, Clearing, AccessManaged, Multicallable
         (treasury, backstop) = (treasury_, backstop_);
     }
 
-    /// @dev Nothing is left to choose: the address is fixed with this contract, and so is the code there.
-    fallback() external {
-        address to = backstop;
-        assembly ("memory-safe") {
-            let p := mload(0x40)
-            calldatacopy(p, 0, calldatasize())
-            let done := delegatecall(gas(), to, p, calldatasize(), 0, 0)
-            returndatacopy(p, 0, returndatasize())
-            if iszero(done) { revert(p, returndatasize()) }
-            return(p, returndatasize())
-        }
+    function _next() internal view override returns (address) {
+        return backstop;
     }
 
     // Venues
@@ -163,7 +151,7 @@ contract ClearingHouse is IClearingHouse, Clearing, AccessManaged, Multicallable
     }
 
     function _requireAuthorised(AccountId id, uint256 permission) internal view {
-        if (!isAuthorised(id, msg.sender, permission)) revert ClearingNotAuthorised(id, msg.sender);
+        if (!_isAuthorised(id, msg.sender, permission)) revert ClearingNotAuthorised(id, msg.sender);
     }
 
     // The vault
@@ -313,8 +301,8 @@ contract ClearingHouse is IClearingHouse, Clearing, AccessManaged, Multicallable
     }
 
     /// @inheritdoc IClearingHouse
-    function isAuthorised(AccountId id, address who, uint256 permission) public view returns (bool) {
-        return id.owner() == who || delegates[id][who] & permission == permission;
+    function isAuthorised(AccountId id, address who, uint256 permission) external view returns (bool) {
+        return _isAuthorised(id, who, permission);
     }
 
     /// @inheritdoc IClearingHouse

@@ -30,6 +30,12 @@ abstract contract Ledger is ILedger {
     mapping(AccountId => mapping(uint256 market => uint256)) internal positions;
     uint256 internal totals;
     mapping(uint256 number => address) public marketOf;
+    /// @dev Sums of negative pnl: of accounts with other collateral 128 | of all others 128 = 256 bits. WAD quote.
+    uint256 internal debts;
+    /// @dev Interest charged to accounts and not yet given to insurance, WAD quote.
+    uint256 internal interestPending;
+    /// @dev The vault's interest index up to which an account with a negative pnl and other collateral has paid.
+    mapping(AccountId => uint256) internal paidUpTo;
     address internal transient holder;
 
     modifier locked() {
@@ -53,6 +59,7 @@ abstract contract Ledger is ILedger {
     /// @param rest Margin of its other markets. @param size,cash,transfer Its netted leg.
     /// @param before Size before the leg. @param value capital + pnl before the leg. @param exempt From caps, floors
     /// and reduce-only: its leg moves at the index because somebody is below his margin.
+    /// @param interest What its pnl was charged in this call and the ledger does not know yet, WAD quote.
     struct Touched {
         AccountId id;
         uint256 word;
@@ -67,6 +74,7 @@ abstract contract Ledger is ILedger {
         int256 after_;
         int256 value;
         bool exempt;
+        uint256 interest;
     }
 
     constructor(address vault_) {
@@ -186,6 +194,37 @@ abstract contract Ledger is ILedger {
         (t.id, t.word) = (id, word);
         t.a.read(word);
         MarginMath.begin(t.rest);
+        if (_bears(t.a)) _bearInterest(t);
+    }
+
+    // Interest
+
+    /// @dev Whether the account's loss is covered by other collateral, and so bears interest.
+    function _bears(Account memory a) internal pure returns (bool) {
+        return a.pnl < 0 && a.bitmap & Words.COLLATERAL_BIT != 0;
+    }
+
+    /// @dev Interest on the loss as it stood: ceil(loss * (index now - index when it was stored)).
+    function _bearInterest(Touched memory t) private view {
+        uint256 grown = IMarginVault(vault).interestIndex() - paidUpTo[t.id];
+        t.interest = Fixed.divUp(t.a.pnl.abs() * grown, 1e18);
+        t.a.pnl -= int256(t.interest);
+    }
+
+    /// @dev Follows an account's word from `old` to `t.word` where one of them has a negative pnl.
+    function _owe(Touched memory t, uint256 old) private {
+        debts = debts - _debtIn(old) + _debtIn(t.word);
+        if (_bears(t.a)) paidUpTo[t.id] = IMarginVault(vault).interestIndex();
+        if (t.interest == 0) return;
+        interestPending += t.interest;
+        t.interest = 0;
+    }
+
+    /// @dev What a word adds to `debts`.
+    function _debtIn(uint256 word) private pure returns (uint256) {
+        int256 pnl = Words.pnlOf(word);
+        if (pnl >= 0) return 0;
+        return word >> 192 & Words.COLLATERAL_BIT != 0 ? pnl.abs() : pnl.abs() << 128;
     }
 
     /// @dev Loads `id` and touches all its markets; `current`'s view is the caller's and its market is booked by the caller.
@@ -234,10 +273,12 @@ abstract contract Ledger is ILedger {
     }
 
     /// @dev Packs the account into `t.word` and moves the totals with it. Whether it changed.
-    function _settle(Touched memory t, House memory h) internal pure returns (bool) {
+    function _settle(Touched memory t, House memory h) internal returns (bool) {
         uint256 old = t.word;
         t.word = _moved(old, t.a, h);
-        return t.word != old;
+        if (t.word == old) return false;
+        if (t.a.pnl < 0 || Words.pnlOf(old) < 0) _owe(t, old);
+        return true;
     }
 
     /// @dev The word of an account that was `old`; the totals move with it.
@@ -266,18 +307,27 @@ abstract contract Ledger is ILedger {
         if (id.owner() == address(0)) revert ClearingNoOwner(id);
         uint256 old = accounts[id];
         if (old >> 192 & Words.VENUE_BIT != 0 && id.owner() != msg.sender) revert ClearingVenueAccount(id);
-        (uint256 capital, int256 pnl) = (Words.capitalOf(old), Words.pnlOf(old));
-        uint256 loss = pnl < 0 ? Fixed.min(amount, pnl.abs()) : 0;
-        // Amounts have 96 bits. A negative pnl has no capital beside it, and rises to 0 at most.
+        if (Words.pnlOf(old) < 0) return _creditDebtor(id, amount);
+        // Amounts have 96 bits.
         unchecked {
-            added = amount - loss;
-            if (capital + added > type(uint96).max) revert AmountOverflow(capital + added, type(uint96).max);
-            uint256 word = old + added;
-            if (loss != 0) word = Words.withPnl(word, pnl + int256(loss));
-            if (word == old) return 0;
-            accounts[id] = word;
-            emit AccountSet(id, word);
+            uint256 capital = Words.capitalOf(old) + amount;
+            if (capital > type(uint96).max) revert AmountOverflow(capital, type(uint96).max);
+            if (amount == 0) return 0;
+            accounts[id] = old + amount;
+            emit AccountSet(id, old + amount);
+            return amount;
         }
+    }
+
+    /// @dev As `_credit`, of an account whose loss takes of it first.
+    function _creditDebtor(AccountId id, uint256 amount) private returns (uint256 added) {
+        Touched memory t;
+        _read(t, id);
+        t.a.capital = amount; // it had none
+        _collect(t.a);
+        House memory none; // a loss is no part of the totals
+        _save(t, none);
+        return none.capitalTotal;
     }
 
     function _loadHouse() internal view returns (House memory h) {

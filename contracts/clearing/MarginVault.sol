@@ -7,9 +7,11 @@ import {IERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/IERC2
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
 import {Multicall} from "@openzeppelin/contracts/utils/Multicall.sol";
+import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
 import {IClearingHouse} from "../interfaces/IClearingHouse.sol";
 import {IMarginVault} from "../interfaces/IMarginVault.sol";
 import {IOracle} from "../interfaces/IOracle.sol";
+import {Fixed} from "../libraries/Fixed.sol";
 import {AccountId} from "../types/AccountId.sol";
 import {Price, PriceStatus} from "../types/Market.sol";
 
@@ -42,6 +44,9 @@ contract MarginVault is IMarginVault, AccessManaged, Multicall {
     uint256 public constant MIN_SCALE = 1_000; // whole quote
     uint256 public constant MAX_SCALE = 1e12; // whole quote
     uint256 public constant TERMS_RAMP = 1 days;
+    uint256 public constant MAX_DISCOUNT = 50_000; // (5 %)
+    uint256 public constant MAX_INTEREST = 500_000; // (50 % a year)
+    uint256 public constant MAX_THRESHOLD = 10_000; // whole quote
     uint256 private constant PPM = 1e6;
     uint256 private constant WITHDRAW = 2; // permission of a delegate
 
@@ -62,6 +67,17 @@ contract MarginVault is IMarginVault, AccessManaged, Multicall {
     /// @dev Bit i: the account has some of slot i.
     mapping(AccountId account => uint256) private _holds;
     mapping(AccountId account => mapping(uint256 slot => uint256)) private _balances;
+
+    /// @dev index 128 + setAt 40 + rate 24 + threshold 24 + cap 40 = 256 bits.
+    struct LossTerms {
+        uint128 index;
+        uint40 setAt;
+        uint24 rate;
+        uint24 threshold;
+        uint40 cap;
+    }
+
+    LossTerms private _lossTerms;
 
     /// @dev Views are shut in the middle of a call, when tokens and entries may disagree.
     modifier settled() {
@@ -213,6 +229,102 @@ contract MarginVault is IMarginVault, AccessManaged, Multicall {
         uint256 now_ = IERC20(token).balanceOf(address(this));
         uint256 gone = before > now_ ? before - now_ : 0;
         if (gone != amount) revert VaultBalanceDelta(token, gone, amount);
+    }
+
+    // Losses behind other collateral
+
+    modifier onlyClearing() {
+        if (msg.sender != clearing) revert VaultNotClearing(msg.sender);
+        _;
+    }
+
+    /// @inheritdoc IMarginVault
+    function seize(AccountId from, AccountId to, address token, uint256 owed, uint256 budget, uint256 maxAmount)
+        external
+        onlyClearing
+        returns (uint256 amount, uint256 paid, uint256 price, bool left)
+    {
+        uint256 slot = _slotOf(token);
+        price = _salePrice(_slots[slot]);
+        if (price == 0) IOracle(_slots[slot].oracle).required();
+        (amount, paid) = _sell(from, to, slot, price, owed, budget, maxAmount);
+        left = _holds[from] != 0;
+    }
+
+    /// @inheritdoc IMarginVault
+    function seizeAll(AccountId from, AccountId to, uint256 owed, uint256 budget)
+        external
+        onlyClearing
+        returns (uint256 paid, bool left)
+    {
+        uint256 holds = _holds[from];
+        for (uint256 slot; holds != 0 && paid < owed; (holds >>= 1, ++slot)) {
+            if (holds & 1 == 0) continue;
+            uint256 price = _salePrice(_slots[slot]);
+            if (price == 0) continue;
+            (, uint256 more) = _sell(from, to, slot, price, owed - paid, budget - paid, type(uint256).max);
+            paid += more;
+        }
+        left = _holds[from] != 0;
+    }
+
+    /// @dev Moves the least that brings `owed` at `price`, within the limits, from one account to the other.
+    function _sell(
+        AccountId from,
+        AccountId to,
+        uint256 slot,
+        uint256 price,
+        uint256 owed,
+        uint256 budget,
+        uint256 maxAmount
+    ) private returns (uint256 amount, uint256 paid) {
+        Slot storage c = _slots[slot];
+        uint256 unit = 10 ** c.decimals;
+        uint256 balance = _balances[from][slot];
+        // Amounts of quote have 96 bits, prices too.
+        amount = Fixed.min(Fixed.min(Fixed.divUp(owed * unit, price), balance), maxAmount);
+        paid = FixedPointMathLib.fullMulDivUp(amount, price, unit);
+        if (paid > budget) {
+            amount = budget * unit / price;
+            paid = FixedPointMathLib.fullMulDivUp(amount, price, unit);
+        }
+        if (amount == 0) return (0, 0);
+        _balances[from][slot] = balance -= amount;
+        if (balance == 0) _holds[from] &= ~(1 << slot);
+        uint256 has = _balances[to][slot] + amount;
+        _balances[to][slot] = has;
+        _holds[to] |= 1 << slot;
+        emit CollateralSold(from, to, c.token, amount, paid, balance, has);
+    }
+
+    /// @dev WAD quote per whole token, rounded down; 0 without a price.
+    function _salePrice(Slot storage c) private returns (uint256) {
+        Price memory price = IOracle(c.oracle).read();
+        if (price.status != PriceStatus.Ok) return 0;
+        (uint256 haircut,) = _termsNow(c);
+        uint256 discount = Fixed.min(Fixed.min(haircut, c.haircut) / 2, MAX_DISCOUNT);
+        return price.value * (PPM - discount) / PPM;
+    }
+
+    /// @inheritdoc IMarginVault
+    function setLossTerms(uint24 rate, uint24 threshold, uint40 cap) external restricted {
+        if (rate > MAX_INTEREST) revert VaultOutOfBounds("rate", rate, MAX_INTEREST);
+        if (threshold > MAX_THRESHOLD) revert VaultOutOfBounds("threshold", threshold, MAX_THRESHOLD);
+        uint256 index = interestIndex();
+        _lossTerms = LossTerms(uint128(index), uint40(block.timestamp), rate, threshold, cap);
+        emit LossTermsSet(rate, threshold, cap, index);
+    }
+
+    /// @inheritdoc IMarginVault
+    function interestIndex() public view returns (uint256) {
+        LossTerms memory t = _lossTerms;
+        return t.index + uint256(t.rate) * 1e12 * (block.timestamp - t.setAt) / 365 days;
+    }
+
+    /// @inheritdoc IMarginVault
+    function lossTerms() external view returns (uint256 rate, uint256 threshold, uint256 cap) {
+        LossTerms memory t = _lossTerms;
+        return (t.rate, uint256(t.threshold) * 1e18, uint256(t.cap) * 1e18);
     }
 
     // Listing and terms

@@ -6,7 +6,7 @@ import {LiquidationTerms, Takeover, Taken} from "../types/Liquidation.sol";
 
 /// @notice Takes positions from unhealthy accounts at the index; the reward is a Dutch auction in health (LiquidationMath).
 /// @dev Who calls names a taker account that he owns, or may trade for. What the clearing house refuses, this refuses
-/// with the same error (IBackstop).
+/// with the same error (ILossPath).
 interface ILiquidator {
     /// @notice What became of one of many. @param reason The error of the clearing house when it was refused.
     struct Outcome {
@@ -28,27 +28,25 @@ interface ILiquidator {
     error LiquidatorNoTerms(uint256 market);
     /// @notice Thrown when terms are set for a market that does not exist.
     error LiquidatorUnknownMarket(uint256 market);
-    /// @notice Thrown when the taker would gain less than he asks for. WAD quote.
-    error LiquidatorGain(int256 net, int256 minimum);
     /// @notice Thrown when a venue is named where none is used, or none where one is.
     error LiquidatorVenue(address venue);
     /// @notice Thrown when a value of the terms is outside its bounds.
     error LiquidatorOutOfBounds(bytes32 field, uint256 value, uint256 bound);
 
     /// @notice Takes a part of the victim's position into the taker's account, which then needs initial margin for it.
-    /// @param minNet Least that the taker's account must gain, WAD quote.
-    function liquidate(Takeover calldata ask, int256 minNet) external returns (Taken memory);
+    function liquidate(Takeover calldata ask) external returns (Taken memory);
 
     /// @notice Takes it and sells it to `ask.venue` in the same call: the taker needs no capital.
-    function liquidateToVenue(Takeover calldata ask, int256 minNet) external returns (Taken memory);
+    function liquidateToVenue(Takeover calldata ask) external returns (Taken memory);
 
     /// @notice As many takeovers as go through, each by itself. A taker account the caller may not use refuses them all.
     function tryLiquidateMany(Takeover[] calldata asks) external returns (Outcome[] memory);
 
-    /// @notice Ends a bankrupt account (IBackstop.resolve). Permissionless without a taker.
+    /// @notice Ends a bankrupt account (IResolver.resolve). Permissionless without a taker.
     /// @param taker An account the caller may trade for, or one without an owner for nobody.
-    /// @param market Whose terms and daily budget count: the taker is paid its least reward by insurance.
-    /// @return done False when the account was only marked. @return paid What the taker got, WAD quote.
+    /// @param market Whose terms and daily budget count, one that the victim holds when it holds any: the taker is paid
+    /// its least reward by insurance.
+    /// @return done False when the account was only marked, or its mark was taken away. @return paid What the taker got, WAD quote.
     function resolve(AccountId victim, AccountId taker, uint256 market) external returns (bool done, uint256 paid);
 
     /// @notice Terms of a market; all 0 when it has none.

@@ -42,6 +42,19 @@ interface IMarginVault {
     event CollateralRamp(address indexed token, uint256 fromHaircut, uint256 fromScale, uint256 endAt);
     /// @notice The last good price of a collateral changed, WAD quote per whole token.
     event CollateralPriced(address indexed token, uint256 price);
+    /// @notice Other collateral of `from` was sold to `to` inside the vault. @param amount Token units.
+    /// @param paid WAD quote. @param left,has What the two now have of the token, token units.
+    event CollateralSold(
+        AccountId indexed from,
+        AccountId indexed to,
+        address indexed token,
+        uint256 amount,
+        uint256 paid,
+        uint256 left,
+        uint256 has
+    );
+    /// @notice Terms of losses behind other collateral; `index` is the interest index up to now, WAD.
+    event LossTermsSet(uint256 rate, uint256 threshold, uint256 cap, uint256 index);
 
     /// @notice Thrown when an amount is zero.
     error VaultZeroAmount();
@@ -68,6 +81,8 @@ interface IMarginVault {
     error VaultNotTighter(uint256 current, uint256 proposed);
     /// @notice Thrown when a view is read while the protocol is in the middle of a call.
     error VaultLocked();
+    /// @notice Thrown when the caller is not the clearing house.
+    error VaultNotClearing(address caller);
 
     // Tokens in and out
 
@@ -119,6 +134,40 @@ interface IMarginVault {
 
     /// @notice Lowers the cap of a listed token at once. Restricted; for the guardian.
     function tightenCap(address token, uint128 cap) external;
+
+    // Losses behind other collateral
+
+    /// @notice Sells other collateral of `from` to `to`, inside the vault, at the oracle's price less the discount: half of
+    /// the haircut that counts, at most MAX_DISCOUNT. Only the clearing house, which moves the money.
+    /// @dev Since the discount is below the haircut, a sale always raises the equity of `from`.
+    /// @param owed What the sale should bring, WAD quote. @param budget Most that `to` can pay, WAD quote.
+    /// @param maxAmount Most token units.
+    /// @return amount Token units: the least that bring `owed`, as far as there are some and the other limits allow.
+    /// @return paid WAD quote, rounded up.
+    /// @return price WAD quote per whole token, the discount taken off, rounded down.
+    /// @return left Whether `from` has any other collateral left.
+    function seize(AccountId from, AccountId to, address token, uint256 owed, uint256 budget, uint256 maxAmount)
+        external
+        returns (uint256 amount, uint256 paid, uint256 price, bool left);
+
+    /// @notice As `seize`, of each token that has a price, in the order of their slots, until `owed` is paid.
+    function seizeAll(AccountId from, AccountId to, uint256 owed, uint256 budget)
+        external
+        returns (uint256 paid, bool left);
+
+    /// @notice Sets what a loss behind other collateral costs, and when the collateral may be converted. Restricted.
+    /// @param rate Interest a year, ppm. @param threshold Loss of an account that is left alone, whole quote.
+    /// @param cap Losses of all such accounts up to which it is, whole quote.
+    function setLossTerms(uint24 rate, uint24 threshold, uint40 cap) external;
+
+    /// @notice Interest on 1 of loss since the beginning, WAD, simple: it grows by the rate, and never falls.
+    function interestIndex() external view returns (uint256);
+
+    /// @notice See `setLossTerms`.
+    /// @return rate Interest a year, ppm.
+    /// @return threshold WAD quote.
+    /// @return cap WAD quote.
+    function lossTerms() external view returns (uint256 rate, uint256 threshold, uint256 cap);
 
     // Views (shut while a call is under way, except to the clearing house and the holder of the lock)
 

@@ -15,6 +15,10 @@ interface IVenue {
         view
         returns (Fill memory);
 
+    /// @notice Tells the venue that a fill of its plan was booked which it did not ask for: a takeover that was sold to it.
+    /// Only the clearing house.
+    function filled(AccountId taker, Fill calldata f) external;
+
     /// @notice Tells the venue that something else than a fill moved what it holds, WAD lots. Only the clearing house.
     /// @return depth Lots that move its mid from the index to its band now, WAD.
     function inventoryMoved(IndexView calldata m, int256 before, int256 after_) external returns (uint256 depth);

@@ -33,6 +33,9 @@ contract MockVenue is IVenue {
     }
 
     /// @inheritdoc IVenue
+    function filled(AccountId, Fill calldata) external pure {}
+
+    /// @inheritdoc IVenue
     function inventoryMoved(IndexView calldata, int256, int256) external pure returns (uint256) {
         return 0;
     }

@@ -26,6 +26,7 @@ struct LiquidationTerms {
 /// @param maxSize Most lots to take, WAD. @param topUp Most that insurance may add to the reward, WAD quote.
 /// @param venue Where the taker sells at once what he takes, or 0: he keeps it.
 /// @param expected The victim's stored position word, or 0 for any: who comes second finds out early.
+/// @param minNet Least that the taker's account must gain, WAD quote; negative when it may lose.
 struct Takeover {
     uint256 market;
     AccountId victim;
@@ -34,6 +35,7 @@ struct Takeover {
     uint256 topUp;
     address venue;
     uint256 expected;
+    int256 minNet;
 }
 
 /// @notice What was moved, WAD. @param size Change of the victim's position, lots. @param reward What the victim paid the

@@ -48,13 +48,24 @@ contract VAMM is VammShares, Multicallable {
         f = _fill(id, Ask(0, 0, limitPrice, true), deadline);
     }
 
-    /// @dev Has the clearing house book what `planFill` answers it, then keeps a peg that returned.
+    /// @dev Has the clearing house book what `planFill` answers it.
     function _fill(AccountId id, Ask memory ask, uint256 deadline) internal returns (Fill memory f) {
         if (block.timestamp > deadline) revert VammExpired(block.timestamp, deadline);
         if (id.owner() != msg.sender && !clearing.isAuthorised(id, msg.sender, TRADE)) {
             revert VammNotAuthorised(id, msg.sender);
         }
         f = clearing.fill(market, id, ask);
+        _keep(id, f);
+    }
+
+    /// @inheritdoc IVenue
+    function filled(AccountId taker, Fill memory f) external {
+        if (msg.sender != address(clearing)) revert VammNotAuthorised(taker, msg.sender);
+        _keep(taker, f);
+    }
+
+    /// @dev After a fill: a peg that returned stays where it is.
+    function _keep(AccountId id, Fill memory f) internal {
         State memory s = state;
         if (f.peg != _pegAt(s, stored.trading(), f.index)) _setCurve(s.root, f.peg, f.index);
         emit Filled(id, f.size, f.quote, f.fee, f.mid);

@@ -228,8 +228,11 @@ class Planner:
         manager, vault = self.addresses["AccessManager"], self.addresses["MarginVault"]
         fund, liquidator = self.foresee_behind()
         insurance = bytes.fromhex(fund[2:]) + bytes(12)
-        backstop = self.create2("Backstop", "Backstop", vault, liquidator, insurance)
-        self.expect("Backstop", liquidator=liquidator, insurance=insurance)
+        behind = (vault, liquidator, insurance)
+        resolver = self.create2("Resolver", "Resolver", *behind)
+        backstop = self.create2("Backstop", "Backstop", *behind, resolver)
+        self.expect("Resolver", liquidator=liquidator, insurance=insurance)
+        self.expect("Backstop", liquidator=liquidator, insurance=insurance, resolver=resolver)
         self.by_factory(name, manager, vault, treasury, backstop)
         self.expect(name, authority=manager, vault=vault, treasury=treasury, backstop=backstop)
         self.expect(name, marketCount=len(spec.markets))

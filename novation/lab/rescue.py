@@ -20,6 +20,7 @@ ROOM = 12  # tenths of initial margin that the keeper keeps free for what he tak
 SLICE = 400  # a keeper's sale is at most one of so many parts of the curve's reserve
 NOBODY = bytes(32)
 EVERYTHING = 1 << 79
+ANYTHING = -(1 << 255)
 ZERO = "0x" + "00" * 20
 
 
@@ -91,15 +92,15 @@ class Rescue:
             taker = self.account if able else NOBODY
             yield self._ask("resolve", "resolve", account, taker, self.venue.market)
         elif closed and able:
-            yield self._ask("liquidate", "liquidate", self._takeover(account, ZERO), -NEVER // 2)
+            yield self._ask("liquidate", "liquidate", self._takeover(account, ZERO, ANYTHING))
         elif not closed:
-            takeover = self._takeover(account, self.venue.vamm)
-            yield self._ask("liquidate to venue", "liquidateToVenue", takeover, 0)
+            takeover = self._takeover(account, self.venue.vamm, 0)
+            yield self._ask("liquidate to venue", "liquidateToVenue", takeover)
 
     def _ask(self, kind: str, function: str, *values: Any) -> Transaction:
         return self.venue.call(kind, self.keeper, "Liquidator", "Liquidator", function, *values)
 
-    def _takeover(self, account: bytes, venue: str) -> dict[str, Any]:
+    def _takeover(self, account: bytes, venue: str, least: int) -> dict[str, Any]:
         return {
             "market": self.venue.market,
             "victim": account,
@@ -108,6 +109,7 @@ class Rescue:
             "topUp": 0,
             "venue": venue,
             "expected": 0,
+            "minNet": least,
         }
 
     def _sell(self, state: State) -> Iterator[Transaction]:

@@ -6,11 +6,11 @@ Moves at the index; exempt from reduce-only, caps and floors. Money is WAD quote
 from dataclasses import dataclass, replace
 
 from novation.model.atomic import atomic
-from novation.model.clearing import MAX_FEE, check_house_fee, check_leg
+from novation.model.clearing import FUND, MAX_FEE, check_house_fee, check_leg
 from novation.model.errors import Refused
 from novation.model.fixed import mul_wad_up
-from novation.model.ledger import Touched
-from novation.model.legs import Ask
+from novation.model.ledger import COLLATERAL_BIT, MAX_U96, Touched
+from novation.model.legs import Ask, Fill
 from novation.model.liquidation import LiquidationTerms
 from novation.model.margin import only_fell
 from novation.model.market_types import MarketState, MarketView
@@ -33,6 +33,7 @@ class Takeover:
     top_up: int = 0
     venue: Pool | None = None
     expected: Position | None = None
+    min_net: int = -(2**255)
 
 
 @dataclass
@@ -66,10 +67,10 @@ class Backstop(Resolution):
             perp.require_price()
         ts = self._parties(ask, m)
         out, equity, maintenance = self._plan(ts[0], m, ask.max_size, terms)
-        house_fee, premium = self._legs(ts, ask, m, out.size)
-        self._book(ts, ask.market, m, premium)
-        self._reward(out, ts[0], ts[1], top_up, terms.min_reward * MIN_REWARD_UNIT)
-        self._transfers(ts, house_fee, sender)
+        f = self._legs(ts, ask, m, out.size)
+        self._book(ts, ask.market, m, f.premium if f else None)
+        self._reward(out, ts[0], ts[1], top_up, terms, m.index)
+        self._transfers(ts, f.house_fee if f else 0, sender)
         self._check_improved(ts[0], m, equity, maintenance)
         for t in ts:
             if t is not ts[0]:
@@ -77,6 +78,10 @@ class Backstop(Resolution):
             self._save(t)
             self._keep(t.id, ask.market, t.p)
         out.net = ts[1].a.capital + ts[1].a.pnl - ts[1].value
+        if out.net < ask.min_net:
+            raise Refused("BackstopGain", net=out.net, minimum=ask.min_net)
+        if ask.venue is not None and f is not None:
+            ask.venue.filled(f)
         pool = self.pools.get(ask.market)
         if ts[0].a.venue and pool and pool.address == ask.victim[:20]:
             self._tell(pool, ask.market, m, ts[0].before, ts[0].after)
@@ -88,10 +93,6 @@ class Backstop(Resolution):
         touched = [self._touch(account, ask.market, m) for account in accounts]
         if ask.venue is not None:
             self._require_venue(ask.market, ask.venue.address)
-            now = self.market(ask.market).clock.now
-            if m.interrupted_until > now:
-                until = m.interrupted_until
-                raise Refused("ClearingInterrupted", market=ask.market, until=until)
             accounts.append(ask.venue.address + bytes(12))
             touched.append(self._touch(accounts[-1], ask.market, m))
         for i, account in enumerate(accounts):
@@ -101,6 +102,11 @@ class Backstop(Resolution):
             t.exempt = True
             t.before = t.after = size_of(m, t.p.units)
             t.value = t.a.capital + t.a.pnl
+        v, taker = touched[0].before, touched[1].before
+        shrinks = taker != 0 and (taker > 0) != (v > 0)
+        until = m.interrupted_until
+        if until > self.market(ask.market).clock.now and (ask.venue is not None or shrinks):
+            raise Refused("ClearingInterrupted", market=ask.market, until=until)
         return touched
 
     def _plan(
@@ -118,16 +124,14 @@ class Backstop(Resolution):
         x, reward, penalty = terms.plan(equity, maintenance, abs(v.before), m.index, own, max_size)
         return Taken(-x if v.before > 0 else x, reward, penalty), equity, maintenance
 
-    def _legs(
-        self, ts: list[Touched], ask: Takeover, m: MarketView, size: int
-    ) -> tuple[int, int | None]:
+    def _legs(self, ts: list[Touched], ask: Takeover, m: MarketView, size: int) -> Fill | None:
         """The victim's leg at the index, its mirror image, and the taker's sale at the venue."""
         v, t = ts[0], ts[1]
         value = abs(size) * m.index // WAD
         v.size, v.cash = size, value if size < 0 else -value
         t.size, t.cash = -size, -v.cash
         if ask.venue is None:
-            return 0, None
+            return None
         pool = ts[2]
         request = Ask(size, 0, NO_LIMIT if size > 0 else 0)
         f = ask.venue.plan_fill(m, ask.taker, pool.before, t.before - size, request)
@@ -141,21 +145,97 @@ class Backstop(Resolution):
             raise Refused("ClearingFeeTooHigh", account=ask.taker, fee=f.fee, maximum=most)
         t.size, t.cash, t.transfer = 0, t.cash + paid, -f.fee
         pool.size, pool.cash, pool.transfer = -size, -paid, f.fee - f.house_fee
-        return f.house_fee, f.premium
+        return f
 
-    def _reward(self, out: Taken, v: Touched, t: Touched, top_up: int, least: int) -> None:
-        """Reward to the taker, then penalty to insurance: capital first, no more than there is."""
+    def _reward(
+        self,
+        out: Taken,
+        v: Touched,
+        t: Touched,
+        top_up: int,
+        terms: LiquidationTerms,
+        index: int,
+    ) -> None:
+        """Reward to the taker, then penalty to insurance: capital first, no more than there is.
+
+        Insurance adds up to the least reward; below the least lot no more than it was paid.
+        """
         senior, junior = take(v, out.reward)
         t.a.capital += senior
         t.a.pnl += junior
-        wanted = max(out.reward, least)
         out.reward = senior + junior
         out.penalty = take(v, out.penalty)[0]
-        fund = self.stored(self.insurance)
-        out.top_up = min(max(wanted - out.reward, 0), top_up, fund.capital)
+        held = self.stored(self.insurance).capital + out.penalty
+        least = terms.min_reward * MIN_REWARD_UNIT
+        if abs(out.size) * index // (WAD * WAD) < terms.min_lot:
+            top_up = min(top_up, out.penalty)
+        out.top_up = min(max(least - out.reward, 0), top_up, held)
         t.a.capital += out.top_up
         t.a.collect()
-        self._set_capital(self.insurance, fund.capital + out.penalty - out.top_up)
+        self._set_capital(self.insurance, held - out.top_up)
+
+    # Other collateral behind a loss
+
+    @atomic
+    def convert(
+        self,
+        victim: bytes,
+        taker: bytes,
+        token: str,
+        max_amount: int,
+        max_price: int,
+        sender: bytes,
+    ) -> tuple[int, int]:
+        """Token units that went to the taker, and what he paid, WAD quote."""
+        self._require_authorised(taker, sender, FUND)
+        if victim == taker or taker == self.insurance:
+            raise Refused("BackstopSameAccount", account=taker)
+        v, t = self._touch_alone(victim), self._touch_alone(taker)
+        if t.a.venue:
+            raise Refused("ClearingVenueAccount", account=taker)
+        amount, paid, price, left = self.vault.seize(
+            victim, taker, token, self._due_from(v), t.a.capital, max_amount
+        )
+        if amount == 0:
+            raise Refused("BackstopNothing", victim=victim, token=token)
+        if price > max_price:
+            raise Refused("BackstopPrice", price=price, maximum=max_price)
+        t.a.capital -= paid
+        t.a.bitmap |= COLLATERAL_BIT
+        v.a.capital += paid
+        if not left:
+            v.a.bitmap &= ~COLLATERAL_BIT
+        v.a.collect()
+        self._check_free(t)
+        self._save(t)
+        self._save(v)
+        return amount, paid
+
+    def _due_from(self, v: Touched) -> int:
+        """What other collateral may pay for: the whole loss, when that passes the threshold."""
+        if v.id == self.insurance:
+            return MAX_U96
+        loss, threshold = max(-v.a.pnl, 0), 0
+        if v.rest.markets and self.release_ratio() == WAD:
+            terms = self.vault.loss_terms
+            equity = v.a.capital + v.a.pnl + self.collateral(v)[0] + v.rest.dead_loss
+            if self.covered_debt <= terms.cap * WAD and equity >= 0:
+                threshold = terms.threshold * WAD
+        if loss <= threshold:
+            raise Refused("BackstopLossTooSmall", victim=v.id, loss=loss, threshold=threshold)
+        return loss
+
+    @atomic
+    def collect_interest(self) -> int:
+        """Interest charged so far becomes junior profit of insurance."""
+        amount = self.interest_pending
+        if amount == 0:
+            raise Refused("ClearingZeroAmount")
+        self.interest_pending = 0
+        t = self._load(self.insurance)
+        t.a.pnl += amount
+        self._save(t)
+        return amount
 
     def _check_improved(self, v: Touched, m: MarketView, equity: int, maintenance: int) -> None:
         """INV-15: E - M strictly higher, E / M not lower, E not negative."""

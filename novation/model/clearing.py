@@ -60,12 +60,15 @@ class ClearingHouse(Ledger):
             [m.snapshot() for m in self.markets],
             dict(self.venues),
             dict(self.delegates),
+            (self.covered_debt, self.bare_debt, self.interest_pending, dict(self.paid_up_to)),
         )
 
     def restore(self, kept: Any) -> None:
-        self.accounts, self.positions, self.house, markets, self.venues, self.delegates = (
+        self.accounts, self.positions, self.house, markets, self.venues, self.delegates, debts = (
             copy.copy(part) for part in kept
         )
+        self.covered_debt, self.bare_debt, self.interest_pending, paid = debts
+        self.paid_up_to = dict(paid)
         for market, words in zip(self.markets, markets, strict=False):
             market.restore(words)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from novation.model.errors import Refused
-from novation.model.fixed import tdiv
+from novation.model.fixed import div_up, tdiv
 from novation.model.legs import Leg
 from novation.model.margin import Health, Sums, health_of
 from novation.model.market import PerpMarket
@@ -36,6 +36,11 @@ class Account:
     @property
     def venue(self) -> bool:
         return bool(self.bitmap & VENUE_BIT)
+
+    @property
+    def bears(self) -> bool:
+        """Whether its loss is covered by other collateral, and so bears interest."""
+        return self.pnl < 0 and bool(self.bitmap & COLLATERAL_BIT)
 
     def collect(self) -> None:
         """A loss eats capital."""
@@ -70,6 +75,8 @@ class Touched:
     value: int = 0
     exempt: bool = False
     """From caps, floors and reduce-only."""
+    interest: int = 0
+    """What its pnl was charged in this call and the ledger does not know yet."""
 
 
 class Vault(Protocol):
@@ -77,6 +84,7 @@ class Vault(Protocol):
 
     def settlement_wad(self) -> int: ...
     def collateral_value(self, account: bytes) -> tuple[int, int]: ...
+    def interest_index(self) -> int: ...
 
 
 @dataclass
@@ -88,6 +96,13 @@ class Ledger:
     accounts: dict[bytes, Account] = field(default_factory=dict)
     positions: dict[tuple[bytes, int], Position] = field(default_factory=dict)
     house: House = field(default_factory=House)
+    covered_debt: int = 0
+    """Sum of the negative pnl of accounts with other collateral; `bare_debt` of all others."""
+    bare_debt: int = 0
+    interest_pending: int = 0
+    """Charged to accounts and not yet given to insurance."""
+    paid_up_to: dict[bytes, int] = field(default_factory=dict)
+    """The vault's interest index up to which a bearing account has paid."""
 
     def stored(self, account: bytes) -> Account:
         return self.accounts.get(account, Account())
@@ -102,7 +117,7 @@ class Ledger:
 
     # Touch
 
-    def convert(self, market: int, m: MarketView, p: Position) -> int:
+    def through_epochs(self, market: int, m: MarketView, p: Position) -> int:
         """Takes a position through the epochs that ended since its last touch; its profit there."""
         pnl = 0
         side = side_of(p.units)
@@ -116,7 +131,7 @@ class Ledger:
 
     def sync(self, market: int, m: MarketView, p: Position) -> tuple[int, bool]:
         """Profit since the last touch, and whether the position was dust that left its side."""
-        pnl = self.convert(market, m, p)
+        pnl = self.through_epochs(market, m, p)
         if p.units == 0:
             return pnl, False
         side = side_of(p.units)
@@ -131,7 +146,13 @@ class Ledger:
         return pnl, True
 
     def _load(self, account: bytes) -> Touched:
-        return Touched(account, replace(self.stored(account)))
+        """The account, with interest on its loss as it stood."""
+        t = Touched(account, replace(self.stored(account)))
+        if t.a.bears:
+            grown = self.vault.interest_index() - self.paid_up_to.get(account, 0)
+            t.interest = div_up(-t.a.pnl * grown, WAD)
+            t.a.pnl -= t.interest
+        return t
 
     def _position(self, account: bytes, market: int) -> Position:
         return replace(self.position(account, market))
@@ -181,9 +202,26 @@ class Ledger:
             raise Refused("AmountOverflow", amount=a.capital, maximum=MAX_U96)
         a.pnl = max(min(a.pnl, MAX_I96), MIN_I96)
         old = self.stored(t.id)
+        if a == old:
+            return
         self.house.capital_total += a.capital - old.capital
         self.house.profit_total += max(a.pnl, 0) - max(old.pnl, 0)
         self.accounts[t.id] = replace(a)
+        if a.pnl < 0 or old.pnl < 0:
+            self._owe(t, old)
+
+    def _owe(self, t: Touched, old: Account) -> None:
+        """Follows an account where it has, or had, a negative pnl."""
+        for account, sign in ((old, -1), (t.a, 1)):
+            debt = sign * max(-account.pnl, 0)
+            if account.bitmap & COLLATERAL_BIT:
+                self.covered_debt += debt
+            else:
+                self.bare_debt += debt
+        if t.a.bears:
+            self.paid_up_to[t.id] = self.vault.interest_index()
+        self.interest_pending += t.interest
+        t.interest = 0
 
     def _touch_alone(self, account: bytes) -> Touched:
         t = self._touch(account, NO_MARKET, None)
@@ -213,7 +251,7 @@ class Ledger:
 
     def size(self, account: bytes, market: int, m: MarketView) -> int:
         p = self._position(account, market)
-        self.convert(market, m, p)
+        self.through_epochs(market, m, p)
         return size_of(m, p.units)
 
     def _check_free(self, t: Touched) -> None:

@@ -41,15 +41,12 @@ class Liquidator:
         self.terms[market] = terms
 
     @atomic
-    def liquidate(self, ask: Takeover, min_net: int, sender: bytes) -> Taken:
+    def liquidate(self, ask: Takeover, sender: bytes) -> Taken:
         """Into the taker's account, or through it to a venue."""
         self._require_taker(ask.taker, sender)
         if ask.market not in self.terms:
             raise Refused("LiquidatorNoTerms", market=ask.market)
-        taken = self._take(ask)
-        if taken.net < min_net:
-            raise Refused("LiquidatorGain", net=taken.net, minimum=min_net)
-        return taken
+        return self._take(ask)
 
     def try_many(self, asks: Sequence[Takeover], sender: bytes) -> list[Taken | Refused]:
         """As many as go through, each by itself."""
@@ -57,7 +54,7 @@ class Liquidator:
         for ask in asks:
             self._require_taker(ask.taker, sender)
             try:
-                out.append(self.liquidate(ask, -(2**255), sender))
+                out.append(self.liquidate(ask, sender))
             except Refused as refused:
                 out.append(refused)
         return out
@@ -72,7 +69,7 @@ class Liquidator:
         if any(taker[:20]):
             self._require_taker(taker, sender)
             reward = min(terms.min_reward * MIN_REWARD_UNIT, self.budget_left(market))
-        done, paid = self.clearing.resolve(victim, taker, reward, terms, self.address)
+        done, paid = self.clearing.resolve(victim, taker, market, reward, terms, self.address)
         self._spend(market, paid)
         return done, paid
 

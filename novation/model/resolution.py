@@ -1,7 +1,8 @@
-"""How a bankrupt account ends, in one order (clearing/Resolution.sol).
+"""How a bankrupt account ends, in one order (clearing/Resolver.sol).
 
-Touch all; insurance inside each market's allotment; the rest on the other side of that market as it
-stood; then the whole position leaves, to a taker at the index or by deleverage. Money is WAD quote.
+Touch all; insurance buys other collateral; insurance pays inside each market's allotment; the other
+side of that market bears the rest as it stood; then the whole position leaves, to a taker at the
+index or by deleverage. Money is WAD quote.
 """
 
 from dataclasses import dataclass, field, replace
@@ -12,22 +13,37 @@ from novation.model.clearing import ClearingHouse, Venue
 from novation.model.errors import Refused
 from novation.model.fixed import mul_wad_floor, mul_wad_up
 from novation.model.insurance import InsuranceFund
-from novation.model.ledger import COLLATERAL_BIT, MARKETS_MASK, MAX_U96, Touched
-from novation.model.legs import Ask
+from novation.model.ledger import COLLATERAL_BIT, MARKETS_MASK, MAX_U96, Touched, Vault
+from novation.model.legs import Ask, Fill
 from novation.model.liquidation import LiquidationTerms
 from novation.model.market_types import MarketState, MarketView
 from novation.model.sides import Position, side_of, size_of
+from novation.model.vault import LossTerms
 from novation.units import PPM, WAD
 
-MIN_CHARGED = 10 * WAD
-"""A side worth less cannot be charged: what it would pay is an orphan."""
+MIN_CHARGED, MIN_LOTS = 10 * WAD, WAD // 1_000
+"""A side worth less, and of fewer lots, is not charged: what it would pay is an orphan."""
 MARK_LIFE = 86_400
 
 
 class Pool(Venue, Protocol):
     """A venue whose inventory may be moved by something else than a fill."""
 
+    def filled(self, f: Fill) -> None: ...
     def inventory_moved(self, m: MarketView, before: int, after: int) -> int: ...
+
+
+class Custody(Vault, Protocol):
+    """What losses ask of the margin vault besides."""
+
+    loss_terms: LossTerms
+
+    def seize(
+        self, from_: bytes, to: bytes, token: str, owed: int, budget: int, max_amount: int
+    ) -> tuple[int, int, int, bool]: ...
+    def seize_all(self, from_: bytes, to: bytes, owed: int, budget: int) -> tuple[int, bool]: ...
+    def snapshot(self) -> Any: ...
+    def restore(self, kept: Any) -> None: ...
 
 
 @dataclass
@@ -44,6 +60,7 @@ class Held:
 class Resolution(ClearingHouse):
     """`liquidator` is the one address that may ask; `insurance` the fund's account."""
 
+    vault: Custody
     liquidator: bytes = bytes(20)
     insurance: bytes = bytes(32)
     fund: InsuranceFund | None = None
@@ -54,49 +71,49 @@ class Resolution(ClearingHouse):
 
     def snapshot(self) -> Any:
         covers = dict(self.fund.covers) if self.fund else {}
-        return super().snapshot(), self.orphan_deficit, dict(self.marks), covers
+        balances = self.vault.snapshot()
+        return super().snapshot(), self.orphan_deficit, dict(self.marks), covers, balances
 
     def restore(self, kept: Any) -> None:
-        ledger, self.orphan_deficit, self.marks, covers = kept
+        ledger, self.orphan_deficit, self.marks, covers, balances = kept
         super().restore(ledger)
+        self.vault.restore(balances)
         if self.fund:
             self.fund.covers = covers
 
     @atomic
     def resolve(
-        self, victim: bytes, taker: bytes, reward: int, terms: LiquidationTerms, sender: bytes
+        self,
+        victim: bytes,
+        taker: bytes,
+        market: int,
+        reward: int,
+        terms: LiquidationTerms,
+        sender: bytes,
     ) -> tuple[bool, int]:
         """Whether the account was ended, not only marked, and what the taker was paid."""
         if sender != self.liquidator:
             raise Refused("BackstopNotLiquidator", caller=sender)
         if self.insurance in (victim, taker) or taker == victim:
             raise Refused("BackstopSameAccount", account=victim)
-        t, held = self._end(victim)
-        taken = any(taker[:20])
-        if not taken and not self._may_deleverage(t, held, terms):
-            return False, 0
+        t, held = self._begin(victim)
+        done = False
+        if t.a.pnl + self.collateral(t)[0] >= 0:
+            self._unmark(t)
+        else:
+            if held and all(x.market != market for x in held):
+                raise Refused("BackstopPosition", victim=victim, market=market, word=0, expected=0)
+            deficit, waits = self._sell(t)
+            done = deficit == 0
+            if not done and (any(taker[:20]) or self._may_deleverage(t, held, terms)):
+                return True, self._end(t, held, deficit, waits, taker, reward, sender)
         for x in held:
-            if not x.p.units:
-                if x.shrunk:
-                    self._book_sides(x)
-                self._leave(t, x, 0)
-        self._cover(t, held)
-        for x in [x for x in held if x.p.units]:
-            if not x.m.live:
-                self._keep(t.id, x.market, x.p)
-            elif taken:
-                self._hand_over(t, x, taker)
-            else:
-                self._deleverage(t, x)
-        self.marks.pop(victim, None)
+            self._keep(t.id, x.market, x.p)
         self._save(t)
-        paid = self._insure(None, reward) if taken else 0
-        if paid:
-            self._credit(taker, paid, sender)
-        return True, paid
+        return done, 0
 
-    def _end(self, account: bytes) -> tuple[Touched, list[Held]]:
-        """Touches the account in all its markets; refuses who is not bankrupt."""
+    def _begin(self, account: bytes) -> tuple[Touched, list[Held]]:
+        """Touches the account in all its markets; the positions that are left."""
         t = self._load(account)
         held = []
         for number in [n for n in range(62) if t.a.bitmap & MARKETS_MASK & 1 << n]:
@@ -106,25 +123,77 @@ class Resolution(ClearingHouse):
             held.append(Held(number, view, p, shrunk))
             self._count(t, number, view, p, self.markets[0].clock.now)
         t.a.collect()
-        if t.a.bitmap & COLLATERAL_BIT:
-            raise Refused("BackstopCollateral", victim=account)
-        if t.a.pnl >= 0:
-            raise Refused("BackstopSolvent", victim=account, equity=t.a.capital + t.a.pnl)
-        open_ = [x for x in held if x.p.units]
-        if open_ and not any(x.m.live for x in open_):
-            self.market(open_[0].market).require_price()
-        return t, held
+        for x in [x for x in held if not x.p.units]:
+            if x.shrunk:
+                self._book_sides(x)
+            self._leave(t, x, 0)
+        return t, [x for x in held if x.p.units]
 
-    def _cover(self, t: Touched, held: list[Held]) -> None:
+    def _unmark(self, t: Touched) -> None:
+        """A mark is of one bankruptcy: an account that is found solvent loses it."""
+        if t.id not in self.marks:
+            raise Refused("BackstopSolvent", victim=t.id, equity=t.a.capital + t.a.pnl)
+        del self.marks[t.id]
+
+    def _sell(self, t: Touched) -> tuple[int, int]:
+        """Insurance buys what other collateral it can: the deficit, and what waits behind the rest.
+
+        What is left counts as it does for maintenance.
+        """
+        waits = 0
+        if t.a.bitmap & COLLATERAL_BIT:
+            fund = self.stored(self.insurance)
+            paid, left = self.vault.seize_all(t.id, self.insurance, -t.a.pnl, fund.capital)
+            if paid:
+                marked = replace(fund, bitmap=fund.bitmap | COLLATERAL_BIT)
+                self.accounts[self.insurance] = marked
+                self._set_capital(self.insurance, fund.capital - paid)
+            if not left:
+                t.a.bitmap &= ~COLLATERAL_BIT
+            t.a.capital += paid
+            t.a.collect()
+            waits = self.collateral(t)[0]
+        loss = max(-t.a.pnl, 0)
+        waits = min(waits, loss)
+        return loss - waits, waits
+
+    def _end(
+        self,
+        t: Touched,
+        held: list[Held],
+        deficit: int,
+        waits: int,
+        taker: bytes,
+        reward: int,
+        sender: bytes,
+    ) -> int:
+        """Covers the deficit and moves the positions; what insurance paid the taker."""
+        taken = any(taker[:20])
+        if held and not any(x.m.live for x in held):
+            self.market(held[0].market).require_price()
+        self._cover(t, held, deficit, waits)
+        for x in held:
+            if not x.m.live:
+                self._keep(t.id, x.market, x.p)
+            elif taken:
+                self._hand_over(t, x, taker)
+            else:
+                self._deleverage(t, x)
+        self.marks.pop(t.id, None)
+        paid = self._insure(None, reward) if taken else 0
+        if paid:
+            self._credit(taker, paid, sender)
+        self._save(t)
+        return paid
+
+    def _cover(self, t: Touched, held: list[Held], deficit: int, waits: int) -> None:
         """Insurance, then the other sides; what neither takes is an orphan."""
-        deficit = left = -t.a.pnl
-        open_ = [x for x in held if x.p.units]
+        left, orphan = deficit, 0
         own = [
-            replace(t.rest).maintenance_of(x.m, size_of(x.m, x.p.units), t.a.venue) for x in open_
+            replace(t.rest).maintenance_of(x.m, size_of(x.m, x.p.units), t.a.venue) for x in held
         ]
-        orphan = waits = 0
-        for i, x in enumerate(open_):
-            share = left if i == len(open_) - 1 else deficit * own[i] // sum(own)
+        for i, x in enumerate(held):
+            share = left if i == len(held) - 1 else deficit * own[i] // sum(own)
             left -= share
             if not x.m.live:
                 waits += share  # until there is a price
@@ -147,7 +216,8 @@ class Resolution(ClearingHouse):
         return paid
 
     def _charge(self, x: Held, amount: int) -> int:
-        if amount == 0 or mul_wad_up(x.m.open_interest, x.m.index) < MIN_CHARGED:
+        o = x.m.open_interest
+        if amount == 0 or (o < MIN_LOTS and mul_wad_up(o, x.m.index) < MIN_CHARGED):
             return 0
         side = 1 - side_of(x.p.units)
         k = self.market(x.market).charge(side, amount)

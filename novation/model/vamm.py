@@ -66,9 +66,13 @@ class Vamm(VammShares):
         if not self.clearing.is_authorised(account, sender, TRADE):
             raise Refused("VammNotAuthorised", account=account, caller=sender)
         f = self.clearing.fill(self.market, account, ask, self)
+        self.filled(f)
+        return f
+
+    def filled(self, f: Fill) -> None:
+        """After a fill: a peg that returned stays where it is."""
         if f.peg != self._peg_at(f.index):
             self._set_curve(self.state.root, f.peg, f.index)
-        return f
 
     def plan_fill(self, m: MarketView, taker: bytes, held: int, has: int, ask: Ask) -> Fill:
         """The fill just asked for; `held` by the pool and `has` by the taker, WAD lots."""

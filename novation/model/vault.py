@@ -10,17 +10,22 @@ from typing import Protocol
 
 from novation.model.clock import Clock
 from novation.model.errors import Refused
+from novation.model.fixed import div_up
+from novation.model.market import STATUS_ERRORS
 from novation.model.oracle import Price, PriceStatus
-from novation.units import PPM, WAD
+from novation.units import PPM, PPM_IN_WAD, WAD
 
 MAX_SLOTS = 8
 MAX_DECIMALS = 18
+MAX_DISCOUNT, MAX_INTEREST, MAX_THRESHOLD = 50_000, 500_000, 10_000
+YEAR = 365 * 86_400
 MIN_HAIRCUT, MAX_HAIRCUT = 10_000, 900_000
 MIN_SCALE, MAX_SCALE = 1_000, 10**12
 TERMS_RAMP = 86_400
 WITHDRAW = 2
 CAPITAL_BITS = 2**96 - 1
 OWNER_BYTES = 20
+NO_LIMIT = 2**256 - 1
 
 
 class Clearing(Protocol):
@@ -71,6 +76,14 @@ class Collateral:
             return maintenance, 0
         return maintenance, min(maintenance, counted_down(value, self.haircut, self.haircut_scale))
 
+    def sale_price(self, now: int) -> int:
+        """WAD quote per whole token, less the discount, rounded down; 0 without a price."""
+        price = self.price()
+        if price.status is not PriceStatus.OK:
+            return 0
+        discount = min(min(self.terms_at(now)[0], self.haircut) // 2, MAX_DISCOUNT)
+        return price.value * (PPM - discount) // PPM
+
     def poke(self) -> None:
         """Keeps the last good price."""
         price = self.price()
@@ -90,6 +103,15 @@ def counted_down(value: int, haircut: int, scale: int) -> int:
     return value * ((PPM - haircut) * scale_wad - haircut * value) // (PPM * scale_wad)
 
 
+@dataclass(frozen=True)
+class LossTerms:
+    """Interest a year in ppm; a loss left alone and the sum of all such, whole quote."""
+
+    rate: int = 0
+    threshold: int = 0
+    cap: int = 0
+
+
 @dataclass
 class MarginVault:
     settlement_token: str
@@ -100,6 +122,9 @@ class MarginVault:
     settlement_held: int = 0
     collateral: dict[str, Collateral] = field(default_factory=dict)
     balances: dict[tuple[bytes, str], int] = field(default_factory=dict)
+    loss_terms: LossTerms = LossTerms()
+    interest: tuple[int, int] = (0, 0)
+    """The interest index when the terms were set, WAD, and when."""
 
     def __post_init__(self) -> None:
         _check_decimals(self.settlement_token, self.settlement_decimals)
@@ -184,7 +209,7 @@ class MarginVault:
         self.balances[account, token] = balance - amount
         slot.held -= amount
         slot.poke()
-        still = any(b for (owner, _), b in self.balances.items() if owner == account)
+        still = self._holds(account)
         try:
             self.clearing.set_collateral(account, still, True)
         except Exception:
@@ -195,6 +220,77 @@ class MarginVault:
 
     def poke(self, token: str) -> None:
         self._slot(token).poke()
+
+    def snapshot(self) -> dict[tuple[bytes, str], int]:
+        """What a refused call of the clearing house may have moved."""
+        return dict(self.balances)
+
+    def restore(self, kept: dict[tuple[bytes, str], int]) -> None:
+        self.balances = kept
+
+    # Losses behind other collateral
+
+    def seize(
+        self, from_: bytes, to: bytes, token: str, owed: int, budget: int, max_amount: int
+    ) -> tuple[int, int, int, bool]:
+        """Sells to `to` what brings `owed`: amount, paid, price, whether any collateral is left."""
+        slot = self._slot(token)
+        price = slot.sale_price(self.clock.now)
+        if price == 0:
+            raise Refused(STATUS_ERRORS[slot.price().status])
+        amount, paid = self._sell(from_, to, slot, price, owed, budget, max_amount)
+        return amount, paid, price, self._holds(from_)
+
+    def seize_all(self, from_: bytes, to: bytes, owed: int, budget: int) -> tuple[int, bool]:
+        """As `seize`, of each token that has a price, until `owed` is paid."""
+        paid = 0
+        for slot in self.collateral.values():
+            price = slot.sale_price(self.clock.now)
+            if price and paid < owed:
+                rest = owed - paid, budget - paid
+                paid += self._sell(from_, to, slot, price, *rest, NO_LIMIT)[1]
+        return paid, self._holds(from_)
+
+    def _sell(
+        self,
+        from_: bytes,
+        to: bytes,
+        slot: Collateral,
+        price: int,
+        owed: int,
+        budget: int,
+        max_amount: int,
+    ) -> tuple[int, int]:
+        unit = 10**slot.decimals
+        balance = self.balances.get((from_, slot.token), 0)
+        amount = min(div_up(owed * unit, price), balance, max_amount)
+        paid = div_up(amount * price, unit)
+        if paid > budget:
+            amount = budget * unit // price
+            paid = div_up(amount * price, unit)
+        if amount == 0:
+            return 0, 0
+        self.balances[from_, slot.token] = balance - amount
+        self.balances[to, slot.token] = self.balances.get((to, slot.token), 0) + amount
+        return amount, paid
+
+    def _holds(self, account: bytes) -> bool:
+        return any(b for (owner, _), b in self.balances.items() if owner == account)
+
+    def set_loss_terms(self, rate: int, threshold: int, cap: int) -> None:
+        for name, value, most in (
+            ("rate", rate, MAX_INTEREST),
+            ("threshold", threshold, MAX_THRESHOLD),
+        ):
+            if value > most:
+                raise Refused("VaultOutOfBounds", field=name, value=value, bound=most)
+        self.interest = self.interest_index(), self.clock.now
+        self.loss_terms = LossTerms(rate, threshold, cap)
+
+    def interest_index(self) -> int:
+        """Interest on 1 of loss since the beginning, WAD."""
+        index, at = self.interest
+        return index + self.loss_terms.rate * PPM_IN_WAD * (self.clock.now - at) // YEAR
 
     def list_collateral(self, slot: Collateral) -> None:
         if slot.token == self.settlement_token or slot.token in self.collateral:

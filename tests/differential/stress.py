@@ -7,7 +7,7 @@ from novation.model.legs import Leg
 from novation.units import WAD
 from tests.differential.steps import Step, markets, owner_of, owners, subs
 from tests.twin import Twin
-from tests.world import account_id, liquidation_terms
+from tests.world import NO_LIMIT, account_id, liquidation_terms
 
 TERMS = (
     {},
@@ -22,6 +22,8 @@ def stressed(twin: Twin) -> None:
     for market, changes in enumerate(TERMS):
         twin.set_terms(market, liquidation_terms(**changes))
     twin.insure(twin.world.lp, 2_000 * 10**6, [400_000, 300_000, 300_000])
+    terms = (100_000, 200, 20_000)
+    twin.both(lambda: twin.vault.set_loss_terms(*terms), "vault", "setLossTerms", *terms)
 
 
 @st.composite
@@ -59,6 +61,60 @@ def jumps(draw: st.DrawFn) -> Step:
     def step(twin: Twin) -> None:
         answer = max(twin.feeds[market].answer * (10_000 + change) // 10_000, 10**6)
         twin.push(market, answer)
+
+    return step
+
+
+@st.composite
+def pledges(draw: st.DrawFn) -> Step:
+    """A sub-account with ether and hardly any money bets against another; the price moves on."""
+    market, owner, other = draw(markets), draw(owners), draw(owners)
+    ether, times = draw(st.sampled_from([1, 2, 5])), draw(st.integers(20, 60))
+    dust = draw(st.sampled_from([0, 0, 1]))
+    change = draw(st.sampled_from([1, -1])) * draw(st.integers(50, 900))
+
+    def step(twin: Twin) -> None:
+        address, against = owner_of(twin.world, owner), owner_of(twin.world, other)
+        accounts = account_id(address, 3), account_id(against, 4)
+        twin.world.known |= dict.fromkeys(accounts)
+        if twin.vault.collateral_of(accounts[0], twin.collateral) == 0:
+            twin.deposit(address, 3, dust or ether * WAD, twin.collateral)
+        if twin.model.health(accounts[1])[1].free < 5_000 * WAD:
+            twin.deposit(against, 4, 10_000 * 10**6)
+        free = twin.model.health(accounts[0])[1]
+        price = twin.model.markets[market].words.index
+        size = max(free.initial_equity - free.initial, 0) * times // 10 * WAD // price
+        if change > 0:
+            size = -size
+        cash = size * price // WAD
+        legs = [Leg(accounts[0], size, -cash, 0), Leg(accounts[1], -size, cash, 0)]
+        twin.clear(market, legs, 0)
+        answer = max(twin.feeds[market].answer * (10_000 + change) // 10_000, 10**6)
+        twin.push(market, answer)
+
+    return step
+
+
+@st.composite
+def conversions(draw: st.DrawFn) -> Step:
+    """Of somebody's ether, most often of one who owes; or interest is collected."""
+    taker, sub, at = draw(owners), draw(subs), draw(st.integers(0, 5))
+    amount = draw(st.sampled_from([NO_LIMIT, NO_LIMIT, WAD // 7, 1]))
+    low, collect = draw(st.sampled_from([False] * 7 + [True])), draw(st.integers(0, 5))
+
+    def step(twin: Twin) -> None:
+        address = owner_of(twin.world, taker)
+        if collect == 0:
+            twin.both(twin.model.collect_interest, "backstop", "collectInterest")
+            return
+        bearing = [i for i in twin.world.known if twin.model.health(i)[0].bears]
+        if twin.vault.collateral_of(twin.model.insurance, twin.collateral):
+            bearing.append(twin.model.insurance)
+        if len(bearing) == 0 or at == 5:
+            bearing = [account_id(owner_of(twin.world, o), 3) for o in range(4)]
+        victim = bearing[at % len(bearing)]
+        price = WAD if low else NO_LIMIT
+        twin.convert(address, victim, account_id(address, sub), amount, price)
 
     return step
 
@@ -114,8 +170,9 @@ def takeovers(draw: st.DrawFn) -> Step:
             top_up,
             twin.vamms[market] if venue else None,
             held if exact and held.units else None,
+            gain,
         )
-        twin.liquidate(address, ask, gain)
+        twin.liquidate(address, ask)
 
     return step
 

@@ -39,6 +39,7 @@ def takeover(
     top_up: int = 0,
     venue: str = ZERO,
     expected: int = 0,
+    gain: int = ANY_GAIN,
 ) -> dict[str, Any]:
     return {
         "market": market,
@@ -48,16 +49,15 @@ def takeover(
         "topUp": top_up,
         "venue": venue,
         "expected": expected,
+        "minNet": gain,
     }
 
 
-def take(
-    world: World, victim: bytes, taker: bytes, sender: str, gain: int = ANY_GAIN, **ask: Any
-) -> Any:
+def take(world: World, victim: bytes, taker: bytes, sender: str, **ask: Any) -> Any:
     """A takeover, by the taker's owner; what was taken."""
     asked = takeover(victim, taker, **ask)
     function = "liquidateToVenue" if asked["venue"] != ZERO else "liquidate"
-    receipt = world.send("liquidator", function, asked, gain, sender=sender)
+    receipt = world.send("liquidator", function, asked, sender=sender)
     (told,) = events(world, receipt, "Liquidated")
     return told.values["taken"]
 

@@ -100,16 +100,18 @@ class Stage:
     def backstop_calls(self) -> list[tuple[Contract, str, bytes]]:
         """The doors for accounts below their margin, at the clearing house and the liquidator."""
         w, own = self.world, self.own
-        door = Contract(w.chain, w.clearing.address, "Backstop")
+        door, end = (Contract(w.chain, w.clearing.address, n) for n in ("Backstop", "Resolver"))
         w.send("liquidator", "setTerms", 0, liquidation_terms())
         ask = {
             "market": 0, "victim": self.account, "taker": own, "maxSize": WAD, "topUp": 0,
-            "venue": ZERO, "expected": 0,
+            "venue": ZERO, "expected": 0, "minNet": 0,
         }  # fmt: skip
         calls: list[tuple[Contract, str, Any]] = [
             (door, "takeover", (ask, liquidation_terms())),
-            (door, "resolve", (self.account, own, 0, liquidation_terms())),
-            (w.liquidator, "liquidate", (ask, 0)),
+            (end, "resolve", (self.account, own, 0, 0, liquidation_terms())),
+            (door, "convert", (self.account, own, ZERO, 1, 1)),
+            (door, "collectInterest", ()),
+            (w.liquidator, "liquidate", (ask,)),
             (w.liquidator, "resolve", (self.account, own, 0)),
         ]
         return [(at, name, at.encode(name, *values)) for at, name, values in calls]

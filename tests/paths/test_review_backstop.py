@@ -43,9 +43,9 @@ class TestAuthority:
         terms = world.liquidator.read("termsOf", 0)._asdict()
         chain, code = world.chain, world.clearing.read("backstop")
         for target in (world.clearing.address, code):
-            door = Contract(chain, target, "Backstop")
+            door, end = Contract(chain, target, "Backstop"), Contract(chain, target, "Resolver")
             with refused("BackstopNotLiquidator"):
-                chain.send(door, "resolve", long, mine, 0, terms, sender=world.stranger)
+                chain.send(end, "resolve", long, mine, 0, 0, terms, sender=world.stranger)
             with refused("BackstopNotLiquidator"):
                 chain.send(door, "takeover", takeover(long, mine), terms, sender=world.stranger)
 
@@ -362,7 +362,7 @@ class TestService:
         for market in world.markets:
             world.push(market.feed, "28100" if market.number == 1 else "1880")
         ask = takeover(victim, taker)
-        receipt = world.send("liquidator", "liquidate", ask, -(2**255), sender=world.stranger)
+        receipt = world.send("liquidator", "liquidate", ask, sender=world.stranger)
         assert world.chain.gas(receipt) < 3_000_000
         for market in world.markets:
             world.push(market.feed, "21000" if market.number == 1 else "1400")

@@ -113,14 +113,15 @@ class Stressed:
             "topUp": 0,
             "venue": ZERO,
             "expected": 0,
+            "minNet": NO_GAIN,
         }
         return made | changes
 
-    def liquidate(self, min_net: int = NO_GAIN, sender: str | None = None, **changes: Any) -> Any:
+    def liquidate(self, sender: str | None = None, **changes: Any) -> Any:
         """What was taken: as returned, and as told."""
         ask = self.ask(**changes)
         function = "liquidate" if ask["venue"] == ZERO else "liquidateToVenue"
-        return self.act(function, ask, min_net, sender=sender)["Liquidated"][0]["taken"]
+        return self.act(function, ask, sender=sender)["Liquidated"][0]["taken"]
 
     def act(self, function: str, *values: Any, sender: str | None = None) -> dict[str, Any]:
         """The liquidator's events by name."""

@@ -178,8 +178,8 @@ def test_reward_and_penalty_leave_the_victim_and_reach_taker_and_insurance(
 
 def test_returned_and_told_are_the_same(stress: Stressed) -> None:
     stress.push_to(0.9)
-    answer = stress.answer("liquidate", stress.ask(), 0)
-    events = stress.act("liquidate", stress.ask(), 0)
+    answer = stress.answer("liquidate", stress.ask())
+    events = stress.act("liquidate", stress.ask())
     (told,) = events["Liquidated"]
     assert told["taken"] == answer
     assert (told["market"], told["victim"], told["taker"]) == (0, stress.victim, stress.taker)
@@ -233,7 +233,7 @@ def test_top_ups_stop_at_the_days_budget_and_begin_again_the_next_day(stress: St
     stress.world.push(stress.eth.feed, "1760")
     assert stress.world.liquidator.read("budgetLeft", 0) == (STAKE * WAD - 798 * WAD // 100) // 250
     ask = stress.ask(victim=victims[3], topUp=EVERYTHING)
-    events = stress.act("liquidate", ask, 0)
+    events = stress.act("liquidate", ask)
     day = stress.world.chain.now // DAY
     assert events["Spending"] == [{"market": 0, "day": day, "amount": 5 * WAD}]
     assert stress.capital(stress.fund) == STAKE * WAD - 1_298 * WAD // 100
@@ -251,9 +251,9 @@ def test_without_allotment_there_is_no_top_up(stress: Stressed) -> None:
 def test_gain_below_the_least_is_refused(stress: Stressed) -> None:
     stress.push_to(0.9)
     _, reward, _ = stress.plan()
-    found = refusal(stress.liquidate, min_net=reward + 1)
-    assert found == ("LiquidatorGain", [reward, reward + 1])
-    assert stress.liquidate(min_net=reward).net == reward
+    found = refusal(stress.liquidate, minNet=reward + 1)
+    assert found == ("BackstopGain", [reward, reward + 1])
+    assert stress.liquidate(minNet=reward).net == reward
 
 
 def test_another_position_than_expected_is_refused(stress: Stressed) -> None:

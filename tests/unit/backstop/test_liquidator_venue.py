@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from novation.units import WAD
-from tests.unit.backstop.stressed import NO_GAIN, Stressed, reason, refusal, worth
+from tests.unit.backstop.stressed import Stressed, reason, refusal, worth
 from tests.world import ZERO, World, account_id
 
 
@@ -47,7 +47,7 @@ def test_taker_without_money_sells_to_the_pool_and_keeps_the_gain(stress: Stress
     stress.push_to(0.9)
     calm(stress)
     had, fees = worth(stress, pool), world.clearing.read("house").feesPending
-    taken = sold(stress, taker=account, maxSize=10 * WAD, min_net=30 * WAD)
+    taken = sold(stress, taker=account, maxSize=10 * WAD, minNet=30 * WAD)
     assert taken.size == -10 * WAD
     assert 30 * WAD < taken.net < 35 * WAD
     assert taken.reward == pytest.approx(0.0075 * 10 * stress.index(), rel=1e-6)
@@ -77,9 +77,9 @@ def test_taker_gains_what_is_asked_for_or_nothing_happens(stress: Stressed) -> N
     stress.push_to(0.9)
     calm(stress)
     name, (net, minimum) = refusal(
-        sold, stress, taker=poor(stress), maxSize=10 * WAD, min_net=100 * WAD
+        sold, stress, taker=poor(stress), maxSize=10 * WAD, minNet=100 * WAD
     )
-    assert (name, minimum) == ("LiquidatorGain", 100 * WAD)
+    assert (name, minimum) == ("BackstopGain", 100 * WAD)
     assert 30 * WAD < net < 60 * WAD
     assert stress.size(stress.victim) == pytest.approx(100 * WAD, abs=10)
 
@@ -125,7 +125,7 @@ def test_doors_refuse_each_others_venue(stress: Stressed) -> None:
     vamm = stress.eth.vamm.address
     asks = {"liquidate": stress.ask(venue=vamm), "liquidateToVenue": stress.ask()}
     for function, ask in asks.items():
-        found = refusal(stress.act, function, ask, NO_GAIN)
+        found = refusal(stress.act, function, ask)
         assert found == ("LiquidatorVenue", [ask["venue"]])
     assert asks["liquidateToVenue"]["venue"] == ZERO
 

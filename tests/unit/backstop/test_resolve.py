@@ -14,7 +14,7 @@ from tests.unit.backstop.stressed import (
     refusal,
     worth,
 )
-from tests.world import HOUR, NO_LIMIT, ZERO, World, account_id
+from tests.world import HOUR, World, account_id
 
 
 @pytest.fixture
@@ -132,41 +132,12 @@ def test_solvent_account_is_refused(stress: Stressed) -> None:
     assert found == ("BackstopSolvent", [stress.victim, 500 * WAD])
 
 
-def test_account_with_other_collateral_is_refused(stress: Stressed) -> None:
-    world, chain = stress.world, stress.world.chain
-    token, feed = chain.deploy("MockToken", "Gold", "XAU", 18), chain.deploy("MockFeed", 8)
-    chain.send(feed, "push", 10**8)
-    config = {
-        "feed": feed.address,
-        "second": ZERO,
-        "sequencer": ZERO,
-        "heartbeat": HEARTBEAT,
-        "secondHeartbeat": 0,
-        "sequencerGrace": 0,
-        "maxDivergence": 0,
-        "minimum": 1,
-        "maximum": 10**24,
-        "lotExponent": 0,
-    }
-    oracle = chain.deploy("ChainlinkOracleAdapter", config)
-    values = (token.address, oracle.address, 100_000, 10_000_000, 10**30)
-    world.send("vault", "listCollateral", *values)
-    winners(stress)
-    chain.send(token, "mint", world.trader, WAD)
-    chain.send(token, "approve", world.vault.address, NO_LIMIT, sender=world.trader)
-    values = (stress.victim, token.address, WAD)
-    world.send("vault", "deposit", *values, sender=world.trader)
-    world.push(stress.eth.feed, "1750")
-    found = refusal(stress.resolve, taker=stress.taker)
-    assert found == ("BackstopCollateral", [stress.victim])
-
-
 def test_only_the_liquidator_may_call_the_clearing_house(stress: Stressed) -> None:
     winners(stress)
     world = stress.world
-    inner = Contract(world.chain, world.clearing.address, "Backstop")
+    inner = Contract(world.chain, world.clearing.address, "Resolver")
     terms = world.liquidator.read("termsOf", 0)
-    values = (stress.victim, stress.taker, 0, list(terms))
+    values = (stress.victim, stress.taker, 0, 0, list(terms))
     found = refusal(world.chain.send, inner, "resolve", *values, sender=world.stranger)
     assert found == ("BackstopNotLiquidator", [world.stranger])
 

@@ -1,39 +1,35 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {IBackstop} from "../interfaces/IBackstop.sol";
 import {IInsuranceFund} from "../interfaces/IInsuranceFund.sol";
-import {IPerpMarket} from "../interfaces/IPerpMarket.sol";
+import {IMarginVault} from "../interfaces/IMarginVault.sol";
+import {IResolver} from "../interfaces/IResolver.sol";
 import {IVenue} from "../interfaces/IVenue.sol";
 import {Fixed} from "../libraries/Fixed.sol";
 import {Sides} from "../libraries/Sides.sol";
 import {MarginMath} from "../risk/MarginMath.sol";
 import {AccountId, AccountIds} from "../types/AccountId.sol";
 import {Ask} from "../types/Fill.sol";
-import {AmountOverflow, House, Position, Words} from "../types/Ledger.sol";
+import {Account, House, Position, Words} from "../types/Ledger.sol";
 import {LiquidationTerms} from "../types/Liquidation.sol";
-import {IndexView, MarketState, MarketView} from "../types/Market.sol";
-import {Clearing} from "./Clearing.sol";
+import {MarketState, MarketView} from "../types/Market.sol";
+import {LossPath} from "./LossPath.sol";
 
-/// @title Resolution: how a bankrupt account ends, in one order, at a cost that no other account adds to.
-/// @dev Touch all; insurance inside each market's allotment; the rest on the other side of that market as it stood; then
-/// the whole position leaves, to a taker at the index or by deleverage. Never one without the other.
-abstract contract Resolution is Clearing, IBackstop {
+/// @title Resolver: how a bankrupt account ends, in one order, at a cost that no other account adds to.
+/// @dev The order is in IResolver; never one step without the next.
+/// @custom:stop nothing: a deficit has no other end.
+contract Resolver is LossPath, IResolver {
     using Fixed for int256;
     using Words for Position;
 
-    /// @notice A side worth less than this cannot be charged: what it would pay is an orphan. WAD quote.
+    /// @notice A side worth less than MIN_CHARGED (WAD quote) and of less than MIN_LOTS (WAD) is not charged: what it
+    /// would pay is an orphan.
     uint256 public constant MIN_CHARGED = 10e18;
+    uint256 public constant MIN_LOTS = 0.001e18;
     /// @notice For this long after a mark's first moment of use an account may be deleveraged by it. Seconds.
     uint256 public constant MARK_LIFE = 1 days;
-    uint256 internal constant VENUE_GAS = 500_000;
 
-    /// @notice The insurance fund's account: penalties go there, deficits and top-ups come from it. It holds no positions.
-    AccountId public immutable insurance;
-
-    constructor(AccountId insurance_) {
-        insurance = insurance_;
-    }
+    constructor(address vault_, address liquidator_, AccountId insurance_) LossPath(vault_, liquidator_, insurance_) {}
 
     /// @dev An account that is being resolved, with its other state in `held`.
     struct Ending {
@@ -42,57 +38,133 @@ abstract contract Resolution is Clearing, IBackstop {
         uint256 open; // positions
         uint256 live; // of them in markets that have a price
         uint256 maintenance; // of all of them
-        int256 deficit;
+        uint256 waits; // loss that stays behind other collateral
+        uint256 deficit; // what somebody else must bear
     }
 
-    /// @dev Touches `id` in all its markets, keeping what is there to end; refuses who is not bankrupt.
-    function _end(AccountId id) internal returns (Ending memory e) {
+    /// @inheritdoc IResolver
+    function resolve(AccountId victim, AccountId taker, uint256 market, uint256 reward, LiquidationTerms calldata terms)
+        external
+        locked
+        onlyLiquidator
+        returns (bool done, uint256 paid)
+    {
+        if (victim.key() == insurance.key() || taker.key() == victim.key() || taker.key() == insurance.key()) {
+            revert BackstopSameAccount(victim);
+        }
+        House memory h = _loadHouse();
+        Ending memory e = _begin(victim);
+        if (!_isBankrupt(e)) {
+            _unmark(e);
+        } else {
+            if (e.open != 0 && positions[victim][market] == 0) revert BackstopPosition(victim, market, 0, 0);
+            _sell(e, h);
+            done = e.deficit == 0;
+            if (!done && (taker.owner() != address(0) || _mayDeleverage(e, terms))) {
+                paid = _end(e, h, taker, reward);
+                return (_finish(e, h), paid);
+            }
+        }
+        for (uint256 i; i < e.held.length; ++i) {
+            if (e.held[i].p.units != 0) _stay(e, e.held[i]);
+        }
+        _finish(e, h);
+    }
+
+    function _finish(Ending memory e, House memory h) internal returns (bool) {
+        _save(e.t, h);
+        _saveHouse(h);
+        return true;
+    }
+
+    /// @dev Touches `id` in all its markets, keeping what is there to end; what the touch closed is gone.
+    function _begin(AccountId id) internal returns (Ending memory e) {
         Touched memory t = e.t;
         _read(t, id);
         e.held = _heldAccrued(id, t.a.bitmap & Words.MARKETS_MASK);
         _plan(t, e.held);
         _collect(t.a);
-        if (t.a.bitmap & Words.COLLATERAL_BIT != 0) revert BackstopCollateral(id);
-        if (t.a.pnl >= 0) revert BackstopSolvent(id, int256(t.a.capital) + t.a.pnl);
-        e.deficit = -t.a.pnl;
         bool venue = _isVenues(t);
         for (uint256 i; i < e.held.length; ++i) {
             Held memory x = e.held[i];
-            if (x.p.units == 0) continue;
+            if (x.p.units == 0) {
+                if (x.shrunk) _market(x.market).book(x.m.openInterest, x.m.units[0], x.m.units[1], KEEP_PREMIUM);
+                _leave(e, x, 0);
+                continue;
+            }
             ++e.open;
             if (x.m.live) ++e.live;
             e.maintenance += MarginMath.maintenance(t.rest, x.m, Sides.sizeOf(x.m, x.p.units), venue);
         }
-        // An account whose every market is dead waits for a price, unless it holds nothing.
-        if (e.live == 0) {
+    }
+
+    function _isBankrupt(Ending memory e) internal view returns (bool) {
+        (uint256 value,) = _collateral(e.t.id, e.t.a);
+        return e.t.a.pnl + int256(value) < 0; // a loss has no capital beside it
+    }
+
+    /// @dev A mark is of one bankruptcy: an account that is found solvent loses it.
+    function _unmark(Ending memory e) internal {
+        AccountId id = e.t.id;
+        if (marks[id] == 0) revert BackstopSolvent(id, int256(e.t.a.capital) + e.t.a.pnl);
+        marks[id] = 0;
+        emit Marked(id, 0);
+    }
+
+    /// @dev Insurance buys what other collateral it can; what is left counts as it does for maintenance. The deficit is
+    /// what the two do not cover.
+    function _sell(Ending memory e, House memory h) internal {
+        Account memory a = e.t.a;
+        if (a.bitmap & Words.COLLATERAL_BIT != 0) {
+            uint256 word = accounts[insurance];
+            uint256 capital = Words.capitalOf(word);
+            (uint256 paid, bool left) = IMarginVault(vault).seizeAll(e.t.id, insurance, a.pnl.abs(), capital);
+            if (paid != 0) _setCapital(insurance, word | Words.COLLATERAL_BIT << 192, capital - paid, h);
+            if (!left) a.bitmap &= ~Words.COLLATERAL_BIT;
+            a.capital += paid;
+            _collect(a);
+            (e.waits,) = _collateral(e.t.id, a);
+        }
+        uint256 loss = a.pnl < 0 ? a.pnl.abs() : 0;
+        e.waits = Fixed.min(e.waits, loss);
+        e.deficit = loss - e.waits;
+    }
+
+    /// @dev Covers the deficit and moves the positions. @return paid What insurance paid the taker.
+    function _end(Ending memory e, House memory h, AccountId taker, uint256 reward) internal returns (uint256 paid) {
+        bool taken = taker.owner() != address(0);
+        if (e.open != 0 && e.live == 0) {
+            // An account whose every market is dead waits for a price; the error says which check failed.
             for (uint256 i; i < e.held.length; ++i) {
                 if (e.held[i].p.units != 0) _market(e.held[i].market).requirePrice();
             }
         }
-    }
-
-    /// @dev What the touch closed is gone first.
-    function _clean(Ending memory e) internal {
+        _cover(e, h);
         for (uint256 i; i < e.held.length; ++i) {
             Held memory x = e.held[i];
-            if (x.p.units != 0) continue;
-            if (x.shrunk) _market(x.market).book(x.m.openInterest, x.m.units[0], x.m.units[1], KEEP_PREMIUM);
-            _leave(e, x, 0);
+            if (x.p.units == 0) continue;
+            if (!x.m.live) _stay(e, x);
+            else if (taken) _handOver(e, x, taker, h);
+            else _deleverage(e, x);
         }
+        if (marks[e.t.id] != 0) marks[e.t.id] = 0;
+        if (!taken) return 0;
+        paid = _insure(NO_MARKET, reward, false, h);
+        if (paid != 0) h.capitalTotal += _credit(taker, paid);
     }
 
     /// @dev Covers the deficit, by insurance and then by the other sides; what neither takes is an orphan.
     function _cover(Ending memory e, House memory h) internal {
-        uint256 left = uint256(e.deficit);
+        uint256 left = e.deficit;
         uint256 open = e.open;
-        uint256 waits;
+        uint256 waits = e.waits;
         bool venue = _isVenues(e.t);
         uint256 orphan;
         for (uint256 i; i < e.held.length; ++i) {
             Held memory x = e.held[i];
             if (x.p.units == 0) continue;
             uint256 own = MarginMath.maintenance(e.t.rest, x.m, Sides.sizeOf(x.m, x.p.units), venue);
-            uint256 share = --open == 0 ? left : uint256(e.deficit) * own / e.maintenance;
+            uint256 share = --open == 0 ? left : e.deficit * own / e.maintenance;
             left -= share;
             if (!x.m.live) {
                 waits += share;
@@ -123,7 +195,8 @@ abstract contract Resolution is Clearing, IBackstop {
 
     /// @dev Charges the other side of `x`; nothing when it is worth too little. Its index in `x.m` follows.
     function _charge(Held memory x, uint256 amount) internal returns (uint256) {
-        if (amount == 0 || Fixed.mulWadUp(x.m.openInterest, x.m.index) < MIN_CHARGED) return 0;
+        uint256 o = x.m.openInterest;
+        if (amount == 0 || (o < MIN_LOTS && Fixed.mulWadUp(o, x.m.index) < MIN_CHARGED)) return 0;
         uint256 side = 1 - Sides.sideOf(x.p.units);
         (bool charged, int256 k) = _market(x.market).charge(side, amount);
         if (!charged) return 0;
@@ -165,6 +238,7 @@ abstract contract Resolution is Clearing, IBackstop {
         Ask memory ask = Ask(long ? -lot : lot, 0, long ? m.index - away : m.index + away, false);
         int256 held = _sizeIn(AccountIds.from(venue, 0), x.market, m);
         bytes memory question = abi.encodeCall(IVenue.planFill, (x.market, _indexView(m), insurance, held, 0, ask));
+        _requireVenueGas();
         (bool fills,) = venue.staticcall{gas: VENUE_GAS}(question);
         return !fills;
     }
@@ -215,40 +289,11 @@ abstract contract Resolution is Clearing, IBackstop {
         if (_isVenues(e.t)) _tell(e.t.id, x.market, x.m, size, 0);
     }
 
-    function _isVenues(Touched memory t) internal pure returns (bool) {
-        return t.a.bitmap & Words.VENUE_BIT != 0;
-    }
-
     /// @dev A position in a market without a price stays; it is only touched.
     function _stay(Ending memory e, Held memory x) internal {
         uint256 word = x.p.pack();
         if (word == x.word) return;
         positions[e.t.id][x.market] = word;
         emit PositionSet(e.t.id, x.market, word);
-    }
-
-    /// @dev When `id` is the account of the market's venue, tells that what it holds now: what moves it but a fill must
-    /// keep its mid. A venue that fails is not waited for.
-    function _tell(AccountId id, uint256 market, MarketView memory m, int256 before, int256 after_) internal {
-        address venue = venueFor[market];
-        if (id.key() != AccountIds.from(venue, 0).key() || venue.code.length == 0) return;
-        bytes memory news = abi.encodeCall(IVenue.inventoryMoved, (_indexView(m), before, after_));
-        (bool done, bytes memory depth) = venue.call{gas: VENUE_GAS}(news);
-        if (!done || depth.length != 32 || venues[venue].marketPlusOne != market + 1) return;
-        _market(market).setDepth(abi.decode(depth, (uint256)));
-    }
-
-    function _indexView(MarketView memory m) internal pure returns (IndexView memory) {
-        return IndexView(m.index, m.strict, m.updatedAt, m.variance, m.live);
-    }
-
-    /// @dev Stores another capital in an account that is not touched.
-    function _setCapital(AccountId id, uint256 word, uint256 capital, House memory h) internal {
-        uint256 held = Words.capitalOf(word);
-        if (capital == held) return;
-        if (capital > type(uint96).max) revert AmountOverflow(capital, type(uint96).max);
-        h.capitalTotal = h.capitalTotal + capital - held;
-        accounts[id] = word = word - held + capital;
-        emit AccountSet(id, word);
     }
 }
