@@ -9,6 +9,7 @@ import {ERC4626} from "@openzeppelin/contracts/token/ERC20/extensions/ERC4626.so
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
+import {IBackstop} from "../interfaces/IBackstop.sol";
 import {IClearingHouse} from "../interfaces/IClearingHouse.sol";
 import {IInsuranceFund} from "../interfaces/IInsuranceFund.sol";
 import {IMarginVault} from "../interfaces/IMarginVault.sol";
@@ -32,6 +33,8 @@ contract InsuranceFund is IInsuranceFund, ERC4626, AccessManaged, ReentrancyGuar
     uint256 public constant MIN_TIME = 1 hours;
     uint256 public constant MAX_TIME = 30 days;
     uint256 public constant USED_DECAY = 7 days;
+    /// @notice Of the stake, ppm (1 %).
+    uint256 public constant CLAIMS_BOUND = 10_000;
     uint256 internal constant PPM = 1e6;
     uint8 internal constant OFFSET = 6;
     uint256 internal constant VIRTUAL = 10 ** OFFSET; // shares that nobody owns
@@ -228,6 +231,14 @@ contract InsuranceFund is IInsuranceFund, ERC4626, AccessManaged, ReentrancyGuar
         (e, r) = _requestOf(holder);
         if (block.timestamp < r.from) revert InsuranceTooEarly(block.timestamp, r.from);
         if (block.timestamp > r.until) revert InsuranceTooLate(block.timestamp, r.until);
+        (uint256 bare, uint256 most) = _bareLosses();
+        if (bare > most) revert InsuranceClaimsWait(bare, most);
+    }
+
+    /// @dev Losses that nothing of the bankrupt covers, and how much of them claims do not wait for; WAD quote.
+    function _bareLosses() internal view returns (uint256 bare, uint256 most) {
+        (, bare,) = IBackstop(address(clearing)).losses();
+        most = clearing.account(account).capital * CLAIMS_BOUND / PPM;
     }
 
     /// @dev Token units, at the lower of the prices at request and now, rounded down.
@@ -266,10 +277,12 @@ contract InsuranceFund is IInsuranceFund, ERC4626, AccessManaged, ReentrancyGuar
         (, assets) = _claimable(holder);
     }
 
-    /// @dev Nothing outside the window; nor what would pay nothing.
+    /// @dev Nothing outside the window, nor while claims wait, nor what would pay nothing.
     function _claimable(address holder) internal view returns (uint256 shares, uint256 assets) {
         Request memory r = requestOf(holder);
         if (r.shares == 0 || block.timestamp < r.from || block.timestamp > r.until) return (0, 0);
+        (uint256 bare, uint256 most) = _bareLosses();
+        if (bare > most) return (0, 0);
         assets = _worth(r, r.shares);
         if (assets != 0) shares = r.shares;
     }

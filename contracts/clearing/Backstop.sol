@@ -54,6 +54,7 @@ contract Backstop is LossPath, Delegating, IBackstop {
         if (!m.live) market.requirePrice();
         Touched[] memory ts = _parties(ask, m);
         (int256 equity, uint256 maintenance) = _planInto(out, ts[0], m, ask.maxSize, terms);
+        _requireCalm(ts, ask.market, m);
         Fill memory f = _legs(ts, ask, m, out.size);
         House memory h = _loadHouse();
         _book(ts, ask.market, m);
@@ -153,10 +154,13 @@ contract Backstop is LossPath, Delegating, IBackstop {
             if (ts[i].id.key() == insurance.key()) revert BackstopSameAccount(insurance);
         }
         _measure(ts, m);
-        if (m.interruptedUntil <= block.timestamp) return ts;
-        // Nor may a taker leave the side that a deficit is about to be charged to.
+    }
+
+    /// @dev While the market is interrupted nothing fills, and no taker leaves the side that a deficit may be charged to.
+    function _requireCalm(Touched[] memory ts, uint256 market, MarketView memory m) internal view {
+        if (m.interruptedUntil <= block.timestamp) return;
         bool shrinks = ts[1].before != 0 && (ts[1].before > 0) != (ts[0].before > 0);
-        if (sold || shrinks) revert ClearingInterrupted(ask.market, m.interruptedUntil);
+        if (ts.length == 3 || shrinks) revert ClearingInterrupted(market, m.interruptedUntil);
     }
 
     /// @dev Size, reward and penalty, and the victim's equity and maintenance now; refuses who is healthy or bankrupt.

@@ -65,6 +65,9 @@ interface IInsuranceFund is IERC4626 {
     error InsuranceSharesTooLow(address holder, uint256 shares, uint256 wanted);
     /// @notice Thrown when shares in a request would move.
     error InsuranceSharesRequested(address holder, uint256 free, uint256 wanted);
+    /// @notice Thrown while losses of bankrupt accounts, recorded and not yet resolved, pass CLAIMS_BOUND of the stake: a
+    /// loss that everybody sees is borne before anybody leaves. Whoever wants his claim resolves them. WAD quote.
+    error InsuranceClaimsWait(uint256 losses, uint256 maximum);
     /// @notice Thrown when a claim would pay nothing.
     error InsuranceNothingToPay(uint256 shares);
     /// @notice Thrown when a deposit would get shares worth less than 99.99 % of it. Token units.

@@ -21,6 +21,7 @@ FUNCTIONS: dict[str, dict[str, int]] = {
     "MarginVault": {
         "listCollateral": LISTING,
         "setCollateralTerms": RISK,
+        "setLossTerms": RISK,
         "tightenCap": GUARDIAN,
     },
     "PerpMarket": {

@@ -67,6 +67,7 @@ class Backstop(Resolution):
             perp.require_price()
         ts = self._parties(ask, m)
         out, equity, maintenance = self._plan(ts[0], m, ask.max_size, terms)
+        self._require_calm(ts, ask.market, m)
         f = self._legs(ts, ask, m, out.size)
         self._book(ts, ask.market, m, f.premium if f else None)
         self._reward(out, ts[0], ts[1], top_up, terms, m.index)
@@ -102,12 +103,14 @@ class Backstop(Resolution):
             t.exempt = True
             t.before = t.after = size_of(m, t.p.units)
             t.value = t.a.capital + t.a.pnl
-        v, taker = touched[0].before, touched[1].before
-        shrinks = taker != 0 and (taker > 0) != (v > 0)
-        until = m.interrupted_until
-        if until > self.market(ask.market).clock.now and (ask.venue is not None or shrinks):
-            raise Refused("ClearingInterrupted", market=ask.market, until=until)
         return touched
+
+    def _require_calm(self, ts: list[Touched], market: int, m: MarketView) -> None:
+        """While interrupted nothing fills, and no taker leaves the side that may be charged."""
+        has, until = ts[1].before, m.interrupted_until
+        shrinks = has != 0 and (has > 0) != (ts[0].before > 0)
+        if until > self.market(market).clock.now and (len(ts) == 3 or shrinks):
+            raise Refused("ClearingInterrupted", market=market, until=until)
 
     def _plan(
         self, v: Touched, m: MarketView, max_size: int, terms: LiquidationTerms

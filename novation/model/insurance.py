@@ -23,6 +23,8 @@ VIRTUAL = 10**6
 SPENT = VIRTUAL * 10**6
 """Shares per token unit at 1e-6 of the first price."""
 LEAST_WORTH = 9_999
+CLAIMS_BOUND = 10_000
+"""Of the stake, ppm: claims wait while bankrupts have lost more."""
 
 
 class Money(Protocol):
@@ -36,6 +38,8 @@ class Money(Protocol):
 
 class Clearing(Protocol):
     """What insurance asks of the clearing house."""
+
+    bare_debt: int
 
     def stored(self, account: bytes) -> Money: ...
     def release(
@@ -234,7 +238,14 @@ class InsuranceFund:
             raise Refused("InsuranceTooEarly", time=self.clock.now, from_=r.from_)
         if self.clock.now > r.until:
             raise Refused("InsuranceTooLate", time=self.clock.now, until=r.until)
+        if self.clearing.bare_debt > self._bound():
+            losses = self.clearing.bare_debt
+            raise Refused("InsuranceClaimsWait", losses=losses, maximum=self._bound())
         return r
+
+    def _bound(self) -> int:
+        """Losses of bankrupts that claims do not wait for."""
+        return self._capital() * CLAIMS_BOUND // PPM
 
     def redeem(self, shares: int, receiver: bytes, owner: bytes, sender: bytes) -> int:
         """Assets paid."""
@@ -288,6 +299,8 @@ class InsuranceFund:
         """Shares and assets: maxRedeem and maxWithdraw."""
         r = self.request_of(holder)
         if not r.shares or not r.from_ <= self.clock.now <= r.until:
+            return 0, 0
+        if self.clearing.bare_debt > self._bound():
             return 0, 0
         assets = self._worth(r, r.shares)
         return (r.shares if assets else 0), assets

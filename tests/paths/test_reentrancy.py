@@ -23,6 +23,7 @@ UNLOCKED = {
     "ANY_MARKET", "MAX_FEE", "MAX_HELD", "MAX_MARKETS", "MAX_AGE", "account", "authority", "vault",
     "clearing", "treasury", "market", "marketCount", "marketOf", "lockHolder", "isAuthorised",
     "isConsumingScheduledOp", "params", "collateralAt", "collateralCount", "rampOf", "MAX_DECIMALS",
+    "MAX_DISCOUNT", "MAX_INTEREST", "MAX_THRESHOLD", "interestIndex", "lossTerms",
     "MAX_HAIRCUT", "MAX_SCALE", "MAX_SLOTS", "MIN_HAIRCUT", "MIN_SCALE", "TERMS_RAMP",
     "settlementScale", "settlementToken", "backstop",
     # moved by resolution alone, which moves no token
@@ -61,6 +62,9 @@ class Stage:
         w, vamm, own = self.world, self.market.vamm, self.own
         leg = {"account": own, "size": 0, "cash": 0, "transfer": 0}
         ask = {"size": WAD, "quote": 0, "limitPrice": NO_LIMIT, "closing": False}
+        fill = dict.fromkeys(
+            ("size", "quote", "fee", "houseFee", "peg", "mid", "index", "premium"), 1
+        )
         price = {"index": WAD, "strict": WAD, "updatedAt": 0, "variance": 0, "live": True}
         ours = {
             "fill": (0, own, ask), "planFill": (0, price, own, 0, 0, ask),
@@ -83,7 +87,9 @@ class Stage:
             "quoteTradeQuote": (WAD,), "curve": (), "value": (), "setParams": (vamm_params(),),
             "requestDeposit": (own, WAD), "executeDeposit": (own,), "executeWithdrawal": (own,),
             "executeInKind": (own,), "lapse": (own, True), "endShareEpoch": (),
-            "inventoryMoved": (price, 0, 0),
+            "inventoryMoved": (price, 0, 0), "filled": (own, fill),
+            "seize": (own, own, self.token.address, 1, 1, 1), "seizeAll": (own, own, 1, 1),
+            "setLossTerms": (1, 1, 1),
         }  # fmt: skip
         made = []
         for contract in (w.clearing, w.vault, vamm):
@@ -124,6 +130,7 @@ EARLIER = {
     "VammNoRequest",
     "VammNoLiquidity",
     "VammNotAuthorised",
+    "VaultNotClearing",
 }
 
 
@@ -163,5 +170,5 @@ EARLY = {
     "setVenue", "stopVenue", "listMarket", "setParams", "listCollateral", "tightenCap",
     "setCollateralTerms", "setAuthority", "enter", "exit", "credit", "debit", "setCollateral",
     "executeDeposit", "executeWithdrawal", "executeInKind", "lapse", "planFill",
-    "inventoryMoved",
+    "inventoryMoved", "filled", "seize", "seizeAll", "setLossTerms",
 }  # fmt: skip

@@ -256,4 +256,21 @@ def test_account_that_recovers_cannot_be_deleveraged(stress: Stressed) -> None:
     mark = marked(stress)
     stress.world.chain.mine_at(mark + HEARTBEAT)
     stress.world.push(stress.eth.feed, "1800")
+    told = stress.resolve()
+    assert told["Marked"] == [{"account": stress.victim, "time": 0}]
+    assert not told["Resolved"][0]["done"]
+    assert stress.size(stress.victim) != 0
     assert refusal(stress.resolve)[0] == "BackstopSolvent"
+
+
+def test_mark_of_a_recovered_account_is_gone_when_it_is_bankrupt_again(stress: Stressed) -> None:
+    """RL-9: who was found solvent is marked anew, and waits anew."""
+    winners(stress)
+    mark = marked(stress)
+    stress.world.push(stress.eth.feed, "1800")
+    stress.resolve()
+    stress.world.chain.mine_at(mark + HEARTBEAT)
+    stress.world.push(stress.eth.feed, "1750")
+    told = stress.resolve()
+    assert told["Marked"][0]["time"] > mark + HEARTBEAT
+    assert refusal(stress.resolve)[0] == "BackstopWait"

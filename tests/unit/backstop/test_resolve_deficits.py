@@ -51,56 +51,79 @@ def test_deficit_over_two_markets_is_split_by_maintenance(stress: Stressed) -> N
     assert stress.size(stress.taker, stress.btc) == pytest.approx(2 * WAD, abs=DUST)
 
 
+MISSING = 379 * WAD // 10
+
+
 def orphan(stress: Stressed) -> tuple[bytes, bytes]:
-    """0.03 lots are worth 9 at 300, less than may be charged; 8 of a loss of 51 are there."""
+    """0.0009 lots are worth 8.1 at 9,000: not charged. Of a loss of 45.9 there are 8."""
     world = stress.world
+    market = world.list_market("60000")
+    stress.set_terms(market)
     victim, other = world.deposit(world.trader, 8), world.deposit(world.other, 8)
     stress.fund_taker()
-    stress.cross(stress.eth, victim, other, 3 * WAD // 100, ENTRY)
-    world.push(stress.eth.feed, "300")
-    assert stress.health(victim).equity == -43 * WAD
+    stress.cross(market, victim, other, 9 * WAD // 10_000, 60_000)
+    world.push(market.feed, "9000")
+    assert stress.health(victim).equity == -MISSING
     world.touch(victim, other)
-    assert world.account(other).pnl == 51 * WAD
+    assert world.account(other).pnl == MISSING + 8 * WAD
     return victim, other
 
 
 def test_orphan_is_counted_and_lowers_the_release_ratio(stress: Stressed) -> None:
-    """What is there for the winner's 51 is the victim's 8, for good."""
+    """What is there for the winner's 45.9 is the victim's 8, for good."""
     world = stress.world
     victim, other = orphan(stress)
-    told = stress.resolve(victim, stress.taker)
-    assert told["Orphaned"] == [{"account": victim, "insured": 0, "lost": 43 * WAD}]
+    told = stress.resolve(victim, stress.taker, 2)
+    assert told["Orphaned"] == [{"account": victim, "insured": 0, "lost": MISSING}]
     assert [told["Covered"][0][k] for k in ("insured", "charged")] == [0, 0]
-    assert world.clearing.read("orphanDeficit") == 43 * WAD
-    assert world.clearing.read("releaseRatio") == 8 * WAD // 51
+    assert world.clearing.read("orphanDeficit") == MISSING
+    assert world.clearing.read("releaseRatio") == 8 * WAD * WAD // (MISSING + 8 * WAD)
     assert_ended(stress, victim)
-    assert worth(stress, other) == 59 * WAD
+    assert worth(stress, other) == MISSING + 16 * WAD
 
 
-@pytest.mark.parametrize(("stake", "lost"), [(30, 13), (43, 0)])
-def test_insurance_pays_orphans_without_allotment(stress: Stressed, stake: int, lost: int) -> None:
+@pytest.mark.parametrize("stake", [30, 40])
+def test_insurance_pays_orphans_without_allotment(stress: Stressed, stake: int) -> None:
     stress.insure(stake, (0, 0))
     victim, _ = orphan(stress)
-    told = stress.resolve(victim, stress.taker)
-    event = {"account": victim, "insured": stake * WAD, "lost": lost * WAD}
-    assert told["Orphaned"] == [event]
-    assert stress.capital(stress.fund) == 0
-    assert stress.world.clearing.read("orphanDeficit") == lost * WAD
-    assert stress.world.clearing.read("releaseRatio") == (51 - lost) * WAD // 51
+    told = stress.resolve(victim, stress.taker, 2)
+    insured = min(stake * WAD, MISSING)
+    assert told["Orphaned"] == [{"account": victim, "insured": insured, "lost": MISSING - insured}]
+    assert stress.capital(stress.fund) == stake * WAD - insured
+    assert stress.world.clearing.read("orphanDeficit") == MISSING - insured
+    claims = MISSING + 8 * WAD
+    ratio = (8 * WAD + insured) * WAD // claims
+    assert stress.world.clearing.read("releaseRatio") == ratio
 
 
 def test_side_worth_10_is_charged(stress: Stressed) -> None:
-    """0.04 lots at 300 are worth 12: nobody else loses."""
+    """0.0009 lots at 12,000 are worth 10.8: nobody else loses."""
+    world = stress.world
+    market = world.list_market("60000")
+    stress.set_terms(market)
+    victim, other = world.deposit(world.trader, 10), world.deposit(world.other, 10)
+    stress.fund_taker()
+    stress.cross(market, victim, other, 9 * WAD // 10_000, 60_000)
+    world.push(market.feed, "12000")
+    missing = 332 * WAD // 10
+    told = stress.resolve(victim, stress.taker, 2)
+    assert told["Covered"][0]["charged"] == missing
+    assert "Orphaned" not in told
+    assert worth(stress, other) == pytest.approx(20 * WAD, abs=DUST)
+    assert world.clearing.read("orphanDeficit") == 0
+
+
+def test_side_of_a_thousandth_lot_is_charged_whatever_it_is_worth(stress: Stressed) -> None:
+    """A price that falls to almost nothing: the winner's profit was never there, and goes."""
     world = stress.world
     victim, other = world.deposit(world.trader, 10), world.deposit(world.other, 10)
     stress.fund_taker()
     stress.cross(stress.eth, victim, other, WAD // 25, ENTRY)
-    world.push(stress.eth.feed, "300")
+    world.push(stress.eth.feed, "0.05")
     told = stress.resolve(victim, stress.taker)
-    assert told["Covered"][0]["charged"] == 58 * WAD
+    assert told["Covered"][0]["charged"] == WAD // 25 * (ENTRY * 100 - 5) // 100 - 10 * WAD
     assert "Orphaned" not in told
     assert worth(stress, other) == pytest.approx(20 * WAD, abs=DUST)
-    assert world.clearing.read("orphanDeficit") == 0
 
 
 # Gas
