@@ -270,18 +270,24 @@ class Planner:
         self.by_factory(name, manager, clearing, token)
         self.expect(name, authority=manager, clearing=clearing, settlementToken=token)
         self.expect(name, collateralCount=len(spec.collateral))
+        losses = spec.losses
+        told = (losses.rate, losses.threshold * units.WAD, losses.cap * units.WAD)
+        terms = self.fact(name, told, "lossTerms")
+        values = (losses.rate, losses.threshold, losses.cap)
+        self.call(f"{name}: losses", name, "setLossTerms", *values, facts=[terms])
+        self.facts.append(terms)
         for slot, collateral in enumerate(spec.collateral):
             decimals = spec.tokens[collateral.token].decimals
-            terms = {
+            listed = {
                 "token": self.addresses[f"Token {collateral.token}"],
                 "oracle": self.addresses[f"Oracle {collateral.oracle}"],
                 "haircut": collateral.haircut,
                 "haircutScale": collateral.haircut_scale,
                 "cap": units.read_tokens(collateral.cap, decimals),
             }
-            stands = self.fact(name, {**terms, "decimals": decimals}, "collateralAt", slot)
+            stands = self.fact(name, {**listed, "decimals": decimals}, "collateralAt", slot)
             step = f"{name}: list {collateral.token}"
-            self.call(step, name, "listCollateral", *terms.values(), facts=[stands])
+            self.call(step, name, "listCollateral", *listed.values(), facts=[stands])
             self.facts.append(stands)
 
     # Behind the clearing house

@@ -169,6 +169,14 @@ class Insurance(Section):
     window: Seconds
 
 
+class Losses(Section):
+    """What a loss behind other collateral costs a year, and up to what sums it is left alone."""
+
+    rate: Ppm
+    threshold: Whole
+    cap: Whole
+
+
 class Role(Section):
     """Who holds a role, and how long each of his calls waits."""
 
@@ -201,6 +209,7 @@ class Spec(Section):
     settlement: Name
     treasury: Treasury
     insurance: Insurance
+    losses: Losses
     roles: Roles
     tokens: dict[Name, Token]
     feeds: dict[Name, Feed]
