@@ -233,7 +233,7 @@ class Twin:
     ) -> None:
         values = (victim, taker, self.collateral, max_amount, max_price)
         on_model = lambda: self.model.convert(*values, address(owner))  # noqa: E731
-        self.both_from(owner, on_model, "backstop", "convert", *values)
+        self.both_from(owner, on_model, "resolver", "convert", *values)
 
     def struct_of(self, ask: Takeover) -> dict[str, Any]:
         """The takeover as the contract is asked for it."""
@@ -312,7 +312,7 @@ class Twin:
         assert tuple(found) == (house.capital_total, house.profit_total, house.fees_pending)
         assert self.vault.settlement_wad() == world.vault.read("settlementWad")
         assert model.orphan_deficit == world.clearing.read("orphanDeficit")
-        losses = tuple(world.backstop.read("losses"))
+        losses = tuple(world.resolver.read("losses"))
         assert losses == (model.covered_debt, model.bare_debt, model.interest_pending)
         covers = world.chain.batch(world.insurance.at("coverOf", m) for m in markets)
         kept = [self.fund.cover_of(m) for m in markets]

@@ -278,9 +278,9 @@ class World:
         return self.clearing.read("account", account)
 
     @property
-    def backstop(self) -> Contract:
-        """The clearing house's doors for accounts below their margin."""
-        return Contract(self.chain, self.clearing.address, "Backstop")
+    def resolver(self) -> Contract:
+        """The clearing house's doors for accounts that owe."""
+        return Contract(self.chain, self.clearing.address, "Resolver")
 
     def health(self, account: bytes) -> Any:
         return self.clearing.read("health", account).h
@@ -318,7 +318,7 @@ class World:
         fees = house.feesPending * 10**12
         assert held >= house.capitalTotal + fees
         touched = sum(h.touched.capital + h.touched.pnl for h in health)
-        losses = self.backstop.read("losses")
+        losses = self.resolver.read("losses")
         debts = [[-a.pnl for a in stored if a.pnl < 0 and a.bitmap >> 62 & 1 == n] for n in (1, 0)]
         assert [losses.covered, losses.bare] == [sum(d) for d in debts]
         surplus = int(held - fees - touched) + self.clearing.read("orphanDeficit")

@@ -9,10 +9,10 @@ import {ERC4626} from "@openzeppelin/contracts/token/ERC20/extensions/ERC4626.so
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
-import {IBackstop} from "../interfaces/IBackstop.sol";
 import {IClearingHouse} from "../interfaces/IClearingHouse.sol";
 import {IInsuranceFund} from "../interfaces/IInsuranceFund.sol";
 import {IMarginVault} from "../interfaces/IMarginVault.sol";
+import {IResolver} from "../interfaces/IResolver.sol";
 import {Fixed} from "../libraries/Fixed.sol";
 import {AccountId, AccountIds} from "../types/AccountId.sol";
 import {Account} from "../types/Ledger.sol";
@@ -237,7 +237,7 @@ contract InsuranceFund is IInsuranceFund, ERC4626, AccessManaged, ReentrancyGuar
 
     /// @dev Losses that nothing of the bankrupt covers, and how much of them claims do not wait for; WAD quote.
     function _bareLosses() internal view returns (uint256 bare, uint256 most) {
-        (, bare,) = IBackstop(address(clearing)).losses();
+        (, bare,) = IResolver(address(clearing)).losses();
         most = clearing.account(account).capital * CLAIMS_BOUND / PPM;
     }
 

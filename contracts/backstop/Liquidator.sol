@@ -39,43 +39,98 @@ contract Liquidator is ILiquidator, AccessManaged {
     }
 
     /// @inheritdoc ILiquidator
-    function liquidate(Takeover calldata ask) external returns (Taken memory taken) {
+    function liquidate(Takeover calldata ask) external returns (Taken memory) {
         if (ask.venue != address(0)) revert LiquidatorVenue(ask.venue);
-        taken = _liquidate(ask);
+        _requireTaker(ask.taker);
+        Takeover[] memory asks = new Takeover[](1);
+        asks[0] = ask;
+        LiquidationTerms memory t = _termsFor(ask.market);
+        (Taken[] memory taken, bytes[] memory reasons) =
+            IBackstop(address(clearing)).takeover(asks, ask.topUp == 0 ? 0 : budgetLeft(ask.market), t);
+        bytes memory reason = reasons[0];
+        if (reason.length != 0) {
+            assembly ("memory-safe") {
+                revert(add(reason, 0x20), mload(reason))
+            }
+        }
+        _record(ask, taken[0]);
+        return taken[0];
     }
 
     /// @inheritdoc ILiquidator
     function liquidateToVenue(Takeover calldata ask) external returns (Taken memory taken) {
         if (ask.venue == address(0)) revert LiquidatorVenue(ask.venue);
-        taken = _liquidate(ask);
+        _requireTaker(ask.taker);
+        LiquidationTerms memory t = _termsFor(ask.market);
+        taken = IBackstop(address(clearing)).takeoverToVenue(ask, ask.topUp == 0 ? 0 : budgetLeft(ask.market), t);
+        _record(ask, taken);
     }
 
-    function _liquidate(Takeover calldata ask) internal returns (Taken memory taken) {
-        _requireTaker(ask.taker);
-        LiquidationTerms memory t = terms[ask.market];
-        if (t.target == 0) revert LiquidatorNoTerms(ask.market);
-        taken = IBackstop(address(clearing)).takeover(_budgeted(ask), t);
-        _record(ask, taken);
+    function _termsFor(uint256 market) internal view returns (LiquidationTerms memory t) {
+        t = terms[market];
+        if (t.target == 0) revert LiquidatorNoTerms(market);
     }
 
     /// @inheritdoc ILiquidator
     function tryLiquidateMany(Takeover[] calldata asks) external returns (Outcome[] memory out) {
         out = new Outcome[](asks.length);
-        for (uint256 i; i < asks.length; ++i) {
-            Takeover calldata ask = asks[i];
-            if (i == 0 || ask.taker.key() != asks[i - 1].taker.key()) _requireTaker(ask.taker);
-            LiquidationTerms memory t = terms[ask.market];
-            if (t.target == 0) {
-                out[i].reason = abi.encodeWithSelector(LiquidatorNoTerms.selector, ask.market);
-                continue;
+        for (uint256 i; i < asks.length;) {
+            Takeover calldata first = asks[i];
+            if (i == 0 || first.taker.key() != asks[i - 1].taker.key()) _requireTaker(first.taker);
+            uint256 end = i + 1;
+            while (end < asks.length && _together(first, asks[end])) ++end;
+            if (!_tryTogether(asks[i:end], i, out)) {
+                for (uint256 j = i; j < end; ++j) {
+                    _tryTogether(asks[j:j + 1], j, out);
+                }
             }
-            try IBackstop(address(clearing)).takeover(_budgeted(ask), t) returns (Taken memory taken) {
-                (out[i].done, out[i].taken) = (true, taken);
-                _record(ask, taken);
-            } catch (bytes memory reason) {
-                out[i].reason = reason;
-            }
+            i = end;
         }
+    }
+
+    /// @dev Whether two asks can be one clearing: one market, one taker, no venue.
+    function _together(Takeover calldata a, Takeover calldata b) internal pure returns (bool) {
+        return a.market == b.market && a.taker.key() == b.taker.key() && a.venue == address(0) && b.venue == address(0);
+    }
+
+    /// @dev Asks that go together, whose outcomes begin at `start`. @return done False when several failed as one.
+    function _tryTogether(Takeover[] calldata asks, uint256 start, Outcome[] memory out) internal returns (bool done) {
+        Takeover calldata first = asks[0];
+        LiquidationTerms memory t = terms[first.market];
+        if (t.target == 0) {
+            for (uint256 i; i < asks.length; ++i) {
+                out[start + i].reason = abi.encodeWithSelector(LiquidatorNoTerms.selector, first.market);
+            }
+            return true;
+        }
+        uint256 wanted;
+        for (uint256 i; i < asks.length && wanted == 0; ++i) {
+            wanted = asks[i].topUp;
+        }
+        uint256 budget = wanted == 0 ? 0 : budgetLeft(first.market);
+        if (first.venue != address(0)) {
+            try IBackstop(address(clearing)).takeoverToVenue(first, budget, t) returns (Taken memory taken) {
+                _note(out[start], first, taken);
+            } catch (bytes memory reason) {
+                out[start].reason = reason;
+            }
+            return true;
+        }
+        try IBackstop(address(clearing)).takeover(asks, budget, t) returns (Taken[] memory taken, bytes[] memory why) {
+            for (uint256 i; i < asks.length; ++i) {
+                if (why[i].length == 0) _note(out[start + i], asks[i], taken[i]);
+                else out[start + i].reason = why[i];
+            }
+        } catch (bytes memory reason) {
+            if (asks.length > 1) return false;
+            out[start].reason = reason;
+        }
+        return true;
+    }
+
+    function _note(Outcome memory out, Takeover calldata ask, Taken memory taken) internal {
+        (out.done, out.taken) = (true, taken);
+        _record(ask, taken);
     }
 
     /// @inheritdoc ILiquidator
@@ -95,12 +150,6 @@ contract Liquidator is ILiquidator, AccessManaged {
     function _requireTaker(AccountId taker) internal view {
         if (taker.owner() == msg.sender || clearing.isAuthorised(taker, msg.sender, TRADE)) return;
         revert LiquidatorNotAuthorised(taker, msg.sender);
-    }
-
-    /// @dev The ask with its top-up inside today's budget.
-    function _budgeted(Takeover calldata ask) internal view returns (Takeover memory k) {
-        k = ask;
-        if (k.topUp != 0) k.topUp = Fixed.min(k.topUp, budgetLeft(k.market));
     }
 
     function _record(Takeover calldata ask, Taken memory taken) internal {

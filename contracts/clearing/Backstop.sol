@@ -2,10 +2,10 @@
 pragma solidity 0.8.37;
 
 import {IBackstop} from "../interfaces/IBackstop.sol";
-import {IMarginVault} from "../interfaces/IMarginVault.sol";
 import {IPerpMarket} from "../interfaces/IPerpMarket.sol";
 import {IVenue} from "../interfaces/IVenue.sol";
 import {Fixed} from "../libraries/Fixed.sol";
+import {Sides} from "../libraries/Sides.sol";
 import {LiquidationMath} from "../risk/LiquidationMath.sol";
 import {MarginMath} from "../risk/MarginMath.sol";
 import {AccountId, AccountIds} from "../types/AccountId.sol";
@@ -16,10 +16,11 @@ import {MarketState, MarketView} from "../types/Market.sol";
 import {Delegating} from "./Delegating.sol";
 import {LossPath} from "./LossPath.sol";
 
-/// @title Backstop: what happens to accounts below their margin, and to other collateral behind a loss.
+/// @title Backstop: what happens to accounts below their margin.
 /// @custom:stop nothing: taking risk off unhealthy accounts has no switch.
 contract Backstop is LossPath, Delegating, IBackstop {
     using Fixed for int256;
+    using Words for House;
 
     uint256 internal constant MIN_REWARD_UNIT = 1e15;
 
@@ -36,171 +37,213 @@ contract Backstop is LossPath, Delegating, IBackstop {
         return resolver;
     }
 
+    /// @dev What the accounts of a takeover share. @param fund,held Insurance's stored word, and its capital now.
+    struct Takeovers {
+        uint256 number;
+        MarketView m;
+        House h;
+        uint256 fund;
+        uint256 held;
+    }
+
     /// @inheritdoc IBackstop
-    function takeover(Takeover calldata ask, LiquidationTerms calldata terms)
+    function takeover(Takeover[] calldata asks, uint256 budget, LiquidationTerms calldata terms)
+        external
+        locked
+        onlyLiquidator
+        returns (Taken[] memory out, bytes[] memory reasons)
+    {
+        Takeovers memory k;
+        IPerpMarket market = _open(k, asks[0].market);
+        (out, reasons) = (new Taken[](asks.length), new bytes[](asks.length));
+        Touched[] memory ts = new Touched[](2);
+        Touched memory t = ts[1];
+        _join(t, asks[0].taker, k);
+        (int256 size, int256 value) = (t.before, t.value);
+        Touched memory pool;
+        for (uint256 i; i < asks.length; ++i) {
+            if (i != 0) {
+                Touched memory next;
+                ts[0] = next;
+            }
+            reasons[i] = _takeInto(out[i], ts, asks[i], budget, terms, k);
+            budget -= out[i].topUp;
+            if (!_isVenues(ts[0])) continue;
+            if (pool.id.owner() == address(0)) pool = ts[0];
+            else pool.after_ = ts[0].after_;
+        }
+        market.book(k.m.openInterest, k.m.units[0], k.m.units[1], KEEP_PREMIUM);
+        (t.before, t.value) = (size, value);
+        _checkMargin(t, k.m);
+        _keep(t, k.number, k.h);
+        _close(k);
+        if (pool.id.owner() != address(0)) _tell(pool.id, k.number, k.m, pool.before, pool.after_);
+    }
+
+    /// @inheritdoc IBackstop
+    function takeoverToVenue(Takeover calldata ask, uint256 budget, LiquidationTerms calldata terms)
         external
         locked
         onlyLiquidator
         returns (Taken memory out)
     {
+        _requireVenue(ask.venue, ask.market);
+        Takeovers memory k;
+        IPerpMarket market = _open(k, ask.market);
+        Touched[] memory ts = new Touched[](3);
+        bytes memory reason = _checkPosition(ask);
+        if (reason.length != 0) _revert(reason);
+        _join(ts[0], ask.victim, k);
+        _join(ts[1], ask.taker, k);
+        _join(ts[2], AccountIds.from(ask.venue, 0), k);
+        _requireApart(ts);
+        int256 equity;
+        uint256 maintenance;
+        (reason, equity, maintenance) = _planInto(out, ts[0], k.m, ask.maxSize, terms);
+        if (reason.length != 0) _revert(reason);
+        if (k.m.interruptedUntil > block.timestamp) revert ClearingInterrupted(k.number, k.m.interruptedUntil);
+        _cross(ts, out.size, k.m.index);
+        Fill memory f = _sell(ts, ask, k.m, out.size);
+        _book(ts, k.number, k.m);
+        market.book(k.m.openInterest, k.m.units[0], k.m.units[1], f.premium);
+        _reward(out, ts, Fixed.min(ask.topUp, budget), terms, k);
+        _transfers(ts, k.h, f.houseFee);
+        _checkImproved(ts[0], k.m, equity, maintenance);
+        for (uint256 i; i < ts.length; ++i) {
+            if (i != 0) _checkMargin(ts[i], k.m);
+            _keep(ts[i], k.number, k.h);
+        }
+        _checkGain(out, ts[1], ask.minNet);
+        _close(k);
+        IVenue(ask.venue).filled(ask.taker, f);
+        if (_isVenues(ts[0])) _tell(ask.victim, k.number, k.m, ts[0].before, ts[0].after_);
+    }
+
+    // Takeovers
+
+    /// @dev Brings the market and what is shared to now.
+    function _open(Takeovers memory k, uint256 number) internal returns (IPerpMarket market) {
+        market = _market(number);
+        k.number = number;
+        market.accrueToBook().unpackInto(k.m);
+        if (k.m.state >= MarketState.Settling) revert ClearingMarketState(number, k.m.state);
+        if (!k.m.live) market.requirePrice();
+        k.h.read(totals);
+        k.fund = accounts[insurance];
+        k.held = Words.capitalOf(k.fund);
+    }
+
+    /// @dev Stores what is shared.
+    function _close(Takeovers memory k) internal {
+        _setCapital(insurance, k.fund, k.held, k.h);
+        _saveHouse(k.h);
+    }
+
+    /// @dev Touches and measures one account of a takeover.
+    function _join(Touched memory t, AccountId id, Takeovers memory k) internal {
+        _touch(t, id, k.number, k.m);
+        t.exempt = true;
+        _begin(t, k.m);
+    }
+
+    /// @dev Where an account stands before a leg.
+    function _begin(Touched memory t, MarketView memory m) internal pure {
+        t.before = t.after_ = Sides.sizeOf(m, t.p.units);
+        unchecked {
+            t.value = int256(t.a.capital) + t.a.pnl; // of 96 bits, and less than 200
+        }
+    }
+
+    /// @dev One takeover into an account; `ts` are the victim, not yet touched, and the taker.
+    /// @return reason Why nothing was taken; empty when it was.
+    function _takeInto(
+        Taken memory out,
+        Touched[] memory ts,
+        Takeover calldata ask,
+        uint256 budget,
+        LiquidationTerms calldata terms,
+        Takeovers memory k
+    ) internal returns (bytes memory reason) {
+        reason = _checkPosition(ask);
+        if (reason.length != 0) return reason;
+        (Touched memory v, Touched memory t) = (ts[0], ts[1]);
+        _join(v, ask.victim, k);
+        _requireApart(ts);
+        int256 equity;
+        uint256 maintenance;
+        (reason, equity, maintenance) = _planInto(out, v, k.m, ask.maxSize, terms);
+        if (reason.length == 0) {
+            // No taker leaves the side that a deficit may be charged to.
+            bool shrinks = t.after_ != 0 && (t.after_ > 0) != (v.before > 0);
+            if (shrinks && k.m.interruptedUntil > block.timestamp) {
+                revert ClearingInterrupted(k.number, k.m.interruptedUntil);
+            }
+            _begin(t, k.m);
+            _cross(ts, out.size, k.m.index);
+            _book(ts, k.number, k.m);
+            _reward(out, ts, Fixed.min(ask.topUp, budget), terms, k);
+            _checkImproved(v, k.m, equity, maintenance);
+            _checkGain(out, t, ask.minNet);
+        }
+        _keep(v, k.number, k.h);
+    }
+
+    function _checkPosition(Takeover calldata ask) internal view returns (bytes memory) {
         uint256 word = positions[ask.victim][ask.market];
-        if (word == 0 || (ask.expected != 0 && word != ask.expected)) {
-            revert BackstopPosition(ask.victim, ask.market, word, ask.expected);
-        }
-        IPerpMarket market = _market(ask.market);
-        MarketView memory m;
-        market.accrueToBook().unpackInto(m);
-        if (m.state >= MarketState.Settling) revert ClearingMarketState(ask.market, m.state);
-        if (!m.live) market.requirePrice();
-        Touched[] memory ts = _parties(ask, m);
-        (int256 equity, uint256 maintenance) = _planInto(out, ts[0], m, ask.maxSize, terms);
-        _requireCalm(ts, ask.market, m);
-        Fill memory f = _legs(ts, ask, m, out.size);
-        House memory h = _loadHouse();
-        _book(ts, ask.market, m);
-        market.book(m.openInterest, m.units[0], m.units[1], f.premium);
-        _reward(out, ts, h, ask.topUp, terms, m.index);
-        _transfers(ts, h, f.houseFee);
-        _checkImproved(ts[0], m, equity, maintenance);
+        if (word != 0 && (ask.expected == 0 || word == ask.expected)) return "";
+        return abi.encodeWithSelector(BackstopPosition.selector, ask.victim, ask.market, word, ask.expected);
+    }
+
+    /// @dev No account twice, and insurance holds no positions.
+    function _requireApart(Touched[] memory ts) internal view {
         for (uint256 i; i < ts.length; ++i) {
-            if (i != 0) _checkMargin(ts[i], m);
-            _keep(ts[i], ask.market, h);
-        }
-        out.net = int256(ts[1].a.capital) + ts[1].a.pnl - ts[1].value;
-        if (out.net < ask.minNet) revert BackstopGain(out.net, ask.minNet);
-        _saveHouse(h);
-        if (ts.length == 3) IVenue(ask.venue).filled(ask.taker, f);
-        if (_isVenues(ts[0])) _tell(ask.victim, ask.market, m, ts[0].before, ts[0].after_);
-    }
-
-    /// @inheritdoc IBackstop
-    function convert(AccountId victim, AccountId taker, address token, uint256 maxAmount, uint256 maxPrice)
-        external
-        locked
-        returns (uint256 amount, uint256 paid)
-    {
-        if (!_isAuthorised(taker, msg.sender, FUND)) revert ClearingNotAuthorised(taker, msg.sender);
-        if (victim.key() == taker.key() || taker.key() == insurance.key()) revert BackstopSameAccount(taker);
-        House memory h = _loadHouse();
-        Touched memory v = _touchAlone(victim, h);
-        Touched memory t = _touchAlone(taker, h);
-        if (_isVenues(t)) revert ClearingVenueAccount(taker);
-        uint256 price;
-        bool left;
-        (amount, paid, price, left) =
-            IMarginVault(vault).seize(victim, taker, token, _dueFrom(v, h), t.a.capital, maxAmount);
-        if (amount == 0) revert BackstopNothing(victim, token);
-        if (price > maxPrice) revert BackstopPrice(price, maxPrice);
-        t.a.capital -= paid;
-        t.a.bitmap |= Words.COLLATERAL_BIT;
-        v.a.capital += paid;
-        if (!left) v.a.bitmap &= ~Words.COLLATERAL_BIT;
-        _collect(v.a);
-        _checkFree(taker, t.a, t.rest);
-        _save(t, h);
-        _save(v, h);
-        _saveHouse(h);
-    }
-
-    /// @dev What other collateral of `v` may pay for: its whole loss, when that passes the threshold.
-    function _dueFrom(Touched memory v, House memory h) internal view returns (uint256 loss) {
-        if (v.id.key() == insurance.key()) return MAX_AMOUNT;
-        loss = v.a.pnl < 0 ? v.a.pnl.abs() : 0;
-        uint256 threshold;
-        if (v.rest.markets != 0 && _ratio(h) == 1e18) {
-            uint256 cap;
-            (, threshold, cap) = IMarginVault(vault).lossTerms();
-            (uint256 value,) = _collateral(v.id, v.a);
-            if (uint128(debts) > cap || MarginMath.equity(v.a, v.rest, value) < 0) threshold = 0;
-        }
-        if (loss <= threshold) revert BackstopLossTooSmall(v.id, loss, threshold);
-    }
-
-    /// @inheritdoc IBackstop
-    function collectInterest() external locked returns (uint256 amount) {
-        amount = interestPending;
-        if (amount == 0) revert ClearingZeroAmount();
-        interestPending = 0;
-        House memory h = _loadHouse();
-        Touched memory t;
-        _read(t, insurance);
-        t.a.pnl += int256(amount);
-        _save(t, h);
-        _saveHouse(h);
-        emit InterestCollected(amount);
-    }
-
-    /// @inheritdoc IBackstop
-    function losses() external view returns (uint256 covered, uint256 bare, uint256 interest) {
-        _requireUnlocked();
-        return (uint128(debts), debts >> 128, interestPending);
-    }
-
-    /// @dev The victim, the taker and, when there is a venue, its account: touched, measured and exempt.
-    function _parties(Takeover calldata ask, MarketView memory m) internal returns (Touched[] memory ts) {
-        bool sold = ask.venue != address(0);
-        ts = new Touched[](sold ? 3 : 2);
-        _touch(ts[0], ask.victim, ask.market, m);
-        _touch(ts[1], ask.taker, ask.market, m);
-        if (sold) {
-            _requireVenue(ask.venue, ask.market);
-            _touch(ts[2], AccountIds.from(ask.venue, 0), ask.market, m);
-        }
-        for (uint256 i; i < ts.length; ++i) {
-            ts[i].exempt = true;
             for (uint256 j; j < i; ++j) {
                 if (ts[i].id.key() == ts[j].id.key()) revert BackstopSameAccount(ts[i].id);
             }
             if (ts[i].id.key() == insurance.key()) revert BackstopSameAccount(insurance);
         }
-        _measure(ts, m);
     }
 
-    /// @dev While the market is interrupted nothing fills, and no taker leaves the side that a deficit may be charged to.
-    function _requireCalm(Touched[] memory ts, uint256 market, MarketView memory m) internal view {
-        if (m.interruptedUntil <= block.timestamp) return;
-        bool shrinks = ts[1].before != 0 && (ts[1].before > 0) != (ts[0].before > 0);
-        if (ts.length == 3 || shrinks) revert ClearingInterrupted(market, m.interruptedUntil);
-    }
-
-    /// @dev Size, reward and penalty, and the victim's equity and maintenance now; refuses who is healthy or bankrupt.
+    /// @dev Size, reward and penalty, and the victim's equity and maintenance now; why not, of who is healthy or bankrupt.
     function _planInto(
         Taken memory out,
         Touched memory v,
         MarketView memory m,
         uint256 maxSize,
         LiquidationTerms calldata terms
-    ) internal view returns (int256 equity, uint256 maintenance) {
+    ) internal view returns (bytes memory reason, int256 equity, uint256 maintenance) {
         uint256 own = MarginMath.maintenance(v.rest, m, v.before, _isVenues(v));
         maintenance = v.rest.maintenance + own;
         (uint256 collateral,) = _collateral(v.id, v.a);
         equity = MarginMath.equity(v.a, v.rest, collateral);
-        if (equity < 0) revert BackstopBankrupt(v.id, equity);
-        if (equity >= int256(maintenance)) revert BackstopHealthy(v.id, equity, maintenance);
+        if (equity < 0) reason = abi.encodeWithSelector(BackstopBankrupt.selector, v.id, equity);
+        if (equity >= int256(maintenance)) {
+            reason = abi.encodeWithSelector(BackstopHealthy.selector, v.id, equity, maintenance);
+        }
+        if (reason.length != 0) return (reason, equity, maintenance);
         uint256 x;
         (x, out.reward, out.penalty) =
             LiquidationMath.plan(terms, uint256(equity), maintenance, v.before.abs(), m.index, own, maxSize);
         out.size = v.before > 0 ? -int256(x) : int256(x);
     }
 
-    /// @dev The victim's leg at the index and its mirror image; with a venue, the taker's leg there as well.
-    function _legs(Touched[] memory ts, Takeover calldata ask, MarketView memory m, int256 size)
+    /// @dev The victim's leg at the index and its mirror image.
+    function _cross(Touched[] memory ts, int256 size, uint256 index) internal pure {
+        int256 cash;
+        unchecked {
+            cash = int256(size.abs() * index / 1e18); // 80 bits each
+        }
+        (ts[0].size, ts[0].cash) = (size, size < 0 ? cash : -cash);
+        (ts[1].size, ts[1].cash) = (-size, -ts[0].cash);
+    }
+
+    /// @dev The taker's lots go on to the venue, at its price and fee.
+    function _sell(Touched[] memory ts, Takeover calldata ask, MarketView memory m, int256 size)
         internal
         view
         returns (Fill memory f)
     {
-        (Touched memory v, Touched memory t) = (ts[0], ts[1]);
-        int256 cash;
-        unchecked {
-            cash = int256(size.abs() * m.index / 1e18); // 80 bits each
-        }
-        (v.size, v.cash) = (size, size < 0 ? cash : -cash);
-        (t.size, t.cash) = (-size, -v.cash);
-        if (ts.length == 2) {
-            f.premium = KEEP_PREMIUM;
-            return f;
-        }
-        Touched memory pool = ts[2];
+        (Touched memory t, Touched memory pool) = (ts[1], ts[2]);
         uint256 limit = size > 0 ? type(uint256).max : 0; // the taker's price limit is what he gains in all
         f = IVenue(ask.venue)
             .planFill(ask.market, _indexView(m), ask.taker, pool.before, t.before - size, Ask(size, 0, limit, false));
@@ -220,27 +263,26 @@ contract Backstop is LossPath, Delegating, IBackstop {
     function _reward(
         Taken memory out,
         Touched[] memory ts,
-        House memory h,
         uint256 topUp,
         LiquidationTerms calldata terms,
-        uint256 index
-    ) internal {
+        Takeovers memory k
+    ) internal pure {
         (Touched memory v, Touched memory t) = (ts[0], ts[1]);
         (uint256 senior, uint256 junior) = _take(v, out.reward);
         t.a.capital += senior;
         t.a.pnl += int256(junior);
         out.reward = senior + junior;
         (out.penalty,) = _take(v, out.penalty);
-        uint256 word = accounts[insurance];
-        uint256 held = Words.capitalOf(word) + out.penalty;
+        k.held += out.penalty;
         uint256 least = terms.minReward * MIN_REWARD_UNIT;
         if (least > out.reward) {
-            uint256 most = out.size.abs() * index / 1e36 < terms.minLot ? Fixed.min(topUp, out.penalty) : topUp;
-            out.topUp = Fixed.min(Fixed.min(least - out.reward, most), held);
+            bool small = out.size.abs() * k.m.index / 1e36 < terms.minLot;
+            uint256 most = small ? Fixed.min(topUp, out.penalty) : topUp;
+            out.topUp = Fixed.min(Fixed.min(least - out.reward, most), k.held);
+            k.held -= out.topUp;
         }
         t.a.capital += out.topUp;
         _collect(t.a);
-        _setCapital(insurance, word, held - out.topUp, h);
     }
 
     /// @dev Takes up to `owed` from an account.
@@ -251,6 +293,11 @@ contract Backstop is LossPath, Delegating, IBackstop {
         t.a.pnl -= int256(junior);
     }
 
+    function _checkGain(Taken memory out, Touched memory t, int256 least) internal pure {
+        out.net = int256(t.a.capital) + t.a.pnl - t.value;
+        if (out.net < least) revert BackstopGain(out.net, least);
+    }
+
     /// @dev INV-15: E - M strictly higher, E / M not lower, E not negative.
     function _checkImproved(Touched memory v, MarketView memory m, int256 equity, uint256 maintenance) internal pure {
         uint256 after_ = v.rest.maintenance + MarginMath.maintenance(v.rest, m, v.after_, _isVenues(v));
@@ -258,6 +305,12 @@ contract Backstop is LossPath, Delegating, IBackstop {
         bool better = now_ - int256(after_) > equity - int256(maintenance);
         if (!better || !MarginMath.onlyFell(equity, maintenance, now_, after_)) {
             revert ClearingRiskRose(v.id, now_, after_);
+        }
+    }
+
+    function _revert(bytes memory reason) internal pure {
+        assembly ("memory-safe") {
+            revert(add(reason, 0x20), mload(reason))
         }
     }
 }

@@ -15,7 +15,8 @@ import {LiquidationTerms} from "../types/Liquidation.sol";
 import {MarketState, MarketView} from "../types/Market.sol";
 import {LossPath} from "./LossPath.sol";
 
-/// @title Resolver: how a bankrupt account ends, in one order, at a cost that no other account adds to.
+/// @title Resolver: how a bankrupt account ends, in one order, at a cost that no other account adds to; and how other
+/// collateral pays for a loss before that.
 /// @dev The order is in IResolver; never one step without the next.
 /// @custom:stop nothing: a deficit has no other end.
 contract Resolver is LossPath, IResolver {
@@ -69,6 +70,69 @@ contract Resolver is LossPath, IResolver {
             if (e.held[i].p.units != 0) _stay(e, e.held[i]);
         }
         _finish(e, h);
+    }
+
+    /// @inheritdoc IResolver
+    function convert(AccountId victim, AccountId taker, address token, uint256 maxAmount, uint256 maxPrice)
+        external
+        locked
+        returns (uint256 amount, uint256 paid)
+    {
+        if (!_isAuthorised(taker, msg.sender, FUND)) revert ClearingNotAuthorised(taker, msg.sender);
+        if (victim.key() == taker.key() || taker.key() == insurance.key()) revert BackstopSameAccount(taker);
+        House memory h = _loadHouse();
+        Touched memory v = _touchAlone(victim, h);
+        Touched memory t = _touchAlone(taker, h);
+        if (_isVenues(t)) revert ClearingVenueAccount(taker);
+        uint256 price;
+        bool left;
+        (amount, paid, price, left) =
+            IMarginVault(vault).seize(victim, taker, token, _dueFrom(v, h), t.a.capital, maxAmount);
+        if (amount == 0) revert BackstopNothing(victim, token);
+        if (price > maxPrice) revert BackstopPrice(price, maxPrice);
+        t.a.capital -= paid;
+        t.a.bitmap |= Words.COLLATERAL_BIT;
+        v.a.capital += paid;
+        if (!left) v.a.bitmap &= ~Words.COLLATERAL_BIT;
+        _collect(v.a);
+        _checkFree(taker, t.a, t.rest);
+        _save(t, h);
+        _save(v, h);
+        _saveHouse(h);
+    }
+
+    /// @dev What other collateral of `v` may pay for: its whole loss, when that passes the threshold.
+    function _dueFrom(Touched memory v, House memory h) internal view returns (uint256 loss) {
+        if (v.id.key() == insurance.key()) return MAX_AMOUNT;
+        loss = v.a.pnl < 0 ? v.a.pnl.abs() : 0;
+        uint256 threshold;
+        if (v.rest.markets != 0 && _ratio(h) == 1e18) {
+            uint256 cap;
+            (, threshold, cap) = IMarginVault(vault).lossTerms();
+            (uint256 value,) = _collateral(v.id, v.a);
+            if (uint128(debts) > cap || MarginMath.equity(v.a, v.rest, value) < 0) threshold = 0;
+        }
+        if (loss <= threshold) revert BackstopLossTooSmall(v.id, loss, threshold);
+    }
+
+    /// @inheritdoc IResolver
+    function collectInterest() external locked returns (uint256 amount) {
+        amount = interestPending;
+        if (amount == 0) revert ClearingZeroAmount();
+        interestPending = 0;
+        House memory h = _loadHouse();
+        Touched memory t;
+        _read(t, insurance);
+        t.a.pnl += int256(amount);
+        _save(t, h);
+        _saveHouse(h);
+        emit InterestCollected(amount);
+    }
+
+    /// @inheritdoc IResolver
+    function losses() external view returns (uint256 covered, uint256 bare, uint256 interest) {
+        _requireUnlocked();
+        return (uint128(debts), debts >> 128, interestPending);
     }
 
     function _finish(Ending memory e, House memory h) internal returns (bool) {

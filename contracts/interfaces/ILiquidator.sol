@@ -39,7 +39,8 @@ interface ILiquidator {
     /// @notice Takes it and sells it to `ask.venue` in the same call: the taker needs no capital.
     function liquidateToVenue(Takeover calldata ask) external returns (Taken memory);
 
-    /// @notice As many takeovers as go through, each by itself. A taker account the caller may not use refuses them all.
+    /// @notice As many takeovers as go through. Neighbours of one market and one taker, without a venue, are tried as one
+    /// clearing, and each by itself when that fails. A taker account the caller may not use refuses them all.
     function tryLiquidateMany(Takeover[] calldata asks) external returns (Outcome[] memory);
 
     /// @notice Ends a bankrupt account (IResolver.resolve). Permissionless without a taker.

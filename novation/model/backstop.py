@@ -3,16 +3,18 @@
 Moves at the index; exempt from reduce-only, caps and floors. Money is WAD quote, sizes WAD lots.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from novation.model.atomic import atomic
-from novation.model.clearing import FUND, MAX_FEE, check_house_fee, check_leg
+from novation.model.clearing import MAX_FEE, check_house_fee, check_leg
 from novation.model.errors import Refused
 from novation.model.fixed import mul_wad_up
-from novation.model.ledger import COLLATERAL_BIT, MAX_U96, Touched
+from novation.model.ledger import Touched
 from novation.model.legs import Ask, Fill
 from novation.model.liquidation import LiquidationTerms
 from novation.model.margin import only_fell
+from novation.model.market import PerpMarket
 from novation.model.market_types import MarketState, MarketView
 from novation.model.resolution import Pool, Resolution
 from novation.model.sides import Position, size_of
@@ -52,65 +54,141 @@ class Backstop(Resolution):
     """Takeovers; how the bankrupt end is in Resolution."""
 
     @atomic
-    def takeover(self, ask: Takeover, top_up: int, terms: LiquidationTerms, sender: bytes) -> Taken:
-        """`top_up`: most that insurance may add to the reward, WAD quote."""
-        if sender != self.liquidator:
-            raise Refused("BackstopNotLiquidator", caller=sender)
-        held = self.position(ask.victim, ask.market)
-        if not held.units or (ask.expected is not None and held != ask.expected):
-            raise Refused("BackstopPosition", victim=ask.victim, market=ask.market)
-        perp = self.market(ask.market)
-        m = perp.accrue()
-        if m.state >= MarketState.SETTLING:
-            raise Refused("ClearingMarketState", market=ask.market, state=m.state)
-        if not m.live:
-            perp.require_price()
-        ts = self._parties(ask, m)
+    def takeover(
+        self, asks: Sequence[Takeover], budget: int, terms: LiquidationTerms, sender: bytes
+    ) -> list[Taken | Refused]:
+        """Of one market into one account, which is checked at the end; why not, where it was not.
+
+        `budget`: most that insurance adds to all rewards, WAD quote.
+        """
+        self._require_liquidator(sender)
+        number = asks[0].market
+        perp, m = self._open(number)
+        t = self._join(asks[0].taker, number, m)
+        size, value = t.before, t.value
+        out: list[Taken | Refused] = []
+        moved: dict[bytes, tuple[int, int]] = {}
+        for ask in asks:
+            taken = self._take_into(ask, t, m, budget, terms, moved)
+            budget -= taken.top_up if isinstance(taken, Taken) else 0
+            out.append(taken)
+        perp.book(m.open_interest, m.units[0], m.units[1], None)
+        t.before, t.value = size, value
+        self._check_margin(t, m)
+        self._save(t)
+        self._keep(t.id, number, t.p)
+        pool = self.pools.get(number)
+        for account, (before, after) in moved.items():
+            if pool and pool.address == account[:20]:
+                self._tell(pool, number, m, before, after)
+        return out
+
+    @atomic
+    def takeover_to_venue(
+        self, ask: Takeover, budget: int, terms: LiquidationTerms, sender: bytes
+    ) -> Taken:
+        """One whose taker sells to the venue in the same call."""
+        self._require_liquidator(sender)
+        assert ask.venue is not None
+        self._require_venue(ask.market, ask.venue.address)
+        perp, m = self._open(ask.market)
+        self._check_position(ask)
+        accounts = [ask.victim, ask.taker, ask.venue.address + bytes(12)]
+        ts = [self._join(account, ask.market, m) for account in accounts]
+        self._require_apart(accounts)
         out, equity, maintenance = self._plan(ts[0], m, ask.max_size, terms)
-        self._require_calm(ts, ask.market, m)
-        f = self._legs(ts, ask, m, out.size)
-        self._book(ts, ask.market, m, f.premium if f else None)
-        self._reward(out, ts[0], ts[1], top_up, terms, m.index)
-        self._transfers(ts, f.house_fee if f else 0, sender)
+        if m.interrupted_until > perp.clock.now:
+            until = m.interrupted_until
+            raise Refused("ClearingInterrupted", market=ask.market, until=until)
+        cross(ts, out.size, m.index)
+        f = self._sell_to(ts, ask, ask.venue, m, out.size)
+        self._book_legs(ts, ask.market, m)
+        perp.book(m.open_interest, m.units[0], m.units[1], f.premium)
+        self._reward(out, ts[0], ts[1], min(ask.top_up, budget), terms, m.index)
+        self._transfers(ts, f.house_fee, sender)
         self._check_improved(ts[0], m, equity, maintenance)
         for t in ts:
             if t is not ts[0]:
                 self._check_margin(t, m)
             self._save(t)
             self._keep(t.id, ask.market, t.p)
-        out.net = ts[1].a.capital + ts[1].a.pnl - ts[1].value
-        if out.net < ask.min_net:
-            raise Refused("BackstopGain", net=out.net, minimum=ask.min_net)
-        if ask.venue is not None and f is not None:
-            ask.venue.filled(f)
+        check_gain(out, ts[1], ask.min_net)
+        ask.venue.filled(f)
         pool = self.pools.get(ask.market)
         if ts[0].a.venue and pool and pool.address == ask.victim[:20]:
             self._tell(pool, ask.market, m, ts[0].before, ts[0].after)
         return out
 
-    def _parties(self, ask: Takeover, m: MarketView) -> list[Touched]:
-        """The victim, the taker and, when there is a venue, its account."""
-        accounts = [ask.victim, ask.taker]
-        touched = [self._touch(account, ask.market, m) for account in accounts]
-        if ask.venue is not None:
-            self._require_venue(ask.market, ask.venue.address)
-            accounts.append(ask.venue.address + bytes(12))
-            touched.append(self._touch(accounts[-1], ask.market, m))
+    def _require_liquidator(self, sender: bytes) -> None:
+        if sender != self.liquidator:
+            raise Refused("BackstopNotLiquidator", caller=sender)
+
+    def _open(self, market: int) -> tuple[PerpMarket, MarketView]:
+        perp = self.market(market)
+        m = perp.accrue()
+        if m.state >= MarketState.SETTLING:
+            raise Refused("ClearingMarketState", market=market, state=m.state)
+        if not m.live:
+            perp.require_price()
+        return perp, m
+
+    def _join(self, account: bytes, market: int, m: MarketView) -> Touched:
+        """Touches and measures one account of a takeover."""
+        t = self._touch(account, market, m)
+        t.exempt = True
+        begin(t, m)
+        return t
+
+    def _take_into(
+        self,
+        ask: Takeover,
+        t: Touched,
+        m: MarketView,
+        budget: int,
+        terms: LiquidationTerms,
+        moved: dict[bytes, tuple[int, int]],
+    ) -> Taken | Refused:
+        """One takeover into the account `t`. `moved`: inventories of pools before and after."""
+        try:
+            self._check_position(ask)
+        except Refused as refused:
+            return refused
+        v = self._join(ask.victim, ask.market, m)
+        self._require_apart([ask.victim, t.id])
+        out: Taken | Refused
+        try:
+            out, equity, maintenance = self._plan(v, m, ask.max_size, terms)
+        except Refused as refused:
+            if refused.name not in ("BackstopBankrupt", "BackstopHealthy"):
+                raise
+            out = refused
+        if isinstance(out, Taken):
+            shrinks = t.after != 0 and (t.after > 0) != (v.before > 0)
+            until = m.interrupted_until
+            if shrinks and until > self.market(ask.market).clock.now:
+                raise Refused("ClearingInterrupted", market=ask.market, until=until)
+            begin(t, m)
+            cross([v, t], out.size, m.index)
+            self._book_legs([v, t], ask.market, m)
+            self._reward(out, v, t, min(ask.top_up, budget), terms, m.index)
+            self._check_improved(v, m, equity, maintenance)
+            check_gain(out, t, ask.min_net)
+        self._save(v)
+        self._keep(v.id, ask.market, v.p)
+        if v.a.venue:
+            first = moved.get(v.id, (v.before, 0))[0]
+            moved[v.id] = first, v.after
+        return out
+
+    def _check_position(self, ask: Takeover) -> None:
+        held = self.position(ask.victim, ask.market)
+        if not held.units or (ask.expected is not None and held != ask.expected):
+            raise Refused("BackstopPosition", victim=ask.victim, market=ask.market)
+
+    def _require_apart(self, accounts: list[bytes]) -> None:
         for i, account in enumerate(accounts):
             if account in accounts[:i] or account == self.insurance:
                 raise Refused("BackstopSameAccount", account=account)
-        for t in touched:
-            t.exempt = True
-            t.before = t.after = size_of(m, t.p.units)
-            t.value = t.a.capital + t.a.pnl
-        return touched
-
-    def _require_calm(self, ts: list[Touched], market: int, m: MarketView) -> None:
-        """While interrupted nothing fills, and no taker leaves the side that may be charged."""
-        has, until = ts[1].before, m.interrupted_until
-        shrinks = has != 0 and (has > 0) != (ts[0].before > 0)
-        if until > self.market(market).clock.now and (len(ts) == 3 or shrinks):
-            raise Refused("ClearingInterrupted", market=market, until=until)
 
     def _plan(
         self, v: Touched, m: MarketView, max_size: int, terms: LiquidationTerms
@@ -127,17 +205,13 @@ class Backstop(Resolution):
         x, reward, penalty = terms.plan(equity, maintenance, abs(v.before), m.index, own, max_size)
         return Taken(-x if v.before > 0 else x, reward, penalty), equity, maintenance
 
-    def _legs(self, ts: list[Touched], ask: Takeover, m: MarketView, size: int) -> Fill | None:
-        """The victim's leg at the index, its mirror image, and the taker's sale at the venue."""
-        v, t = ts[0], ts[1]
-        value = abs(size) * m.index // WAD
-        v.size, v.cash = size, value if size < 0 else -value
-        t.size, t.cash = -size, -v.cash
-        if ask.venue is None:
-            return None
-        pool = ts[2]
+    def _sell_to(
+        self, ts: list[Touched], ask: Takeover, venue: Pool, m: MarketView, size: int
+    ) -> Fill:
+        """The taker's lots go on to the venue, at its price and fee."""
+        t, pool = ts[1], ts[2]
         request = Ask(size, 0, NO_LIMIT if size > 0 else 0)
-        f = ask.venue.plan_fill(m, ask.taker, pool.before, t.before - size, request)
+        f = venue.plan_fill(m, ask.taker, pool.before, t.before - size, request)
         if f.size != size:
             raise Refused("BackstopVenueFill", filled=f.size, wanted=size)
         paid = -f.quote if size > 0 else f.quote
@@ -177,69 +251,6 @@ class Backstop(Resolution):
         t.a.collect()
         self._set_capital(self.insurance, held - out.top_up)
 
-    # Other collateral behind a loss
-
-    @atomic
-    def convert(
-        self,
-        victim: bytes,
-        taker: bytes,
-        token: str,
-        max_amount: int,
-        max_price: int,
-        sender: bytes,
-    ) -> tuple[int, int]:
-        """Token units that went to the taker, and what he paid, WAD quote."""
-        self._require_authorised(taker, sender, FUND)
-        if victim == taker or taker == self.insurance:
-            raise Refused("BackstopSameAccount", account=taker)
-        v, t = self._touch_alone(victim), self._touch_alone(taker)
-        if t.a.venue:
-            raise Refused("ClearingVenueAccount", account=taker)
-        amount, paid, price, left = self.vault.seize(
-            victim, taker, token, self._due_from(v), t.a.capital, max_amount
-        )
-        if amount == 0:
-            raise Refused("BackstopNothing", victim=victim, token=token)
-        if price > max_price:
-            raise Refused("BackstopPrice", price=price, maximum=max_price)
-        t.a.capital -= paid
-        t.a.bitmap |= COLLATERAL_BIT
-        v.a.capital += paid
-        if not left:
-            v.a.bitmap &= ~COLLATERAL_BIT
-        v.a.collect()
-        self._check_free(t)
-        self._save(t)
-        self._save(v)
-        return amount, paid
-
-    def _due_from(self, v: Touched) -> int:
-        """What other collateral may pay for: the whole loss, when that passes the threshold."""
-        if v.id == self.insurance:
-            return MAX_U96
-        loss, threshold = max(-v.a.pnl, 0), 0
-        if v.rest.markets and self.release_ratio() == WAD:
-            terms = self.vault.loss_terms
-            equity = v.a.capital + v.a.pnl + self.collateral(v)[0] + v.rest.dead_loss
-            if self.covered_debt <= terms.cap * WAD and equity >= 0:
-                threshold = terms.threshold * WAD
-        if loss <= threshold:
-            raise Refused("BackstopLossTooSmall", victim=v.id, loss=loss, threshold=threshold)
-        return loss
-
-    @atomic
-    def collect_interest(self) -> int:
-        """Interest charged so far becomes junior profit of insurance."""
-        amount = self.interest_pending
-        if amount == 0:
-            raise Refused("ClearingZeroAmount")
-        self.interest_pending = 0
-        t = self._load(self.insurance)
-        t.a.pnl += amount
-        self._save(t)
-        return amount
-
     def _check_improved(self, v: Touched, m: MarketView, equity: int, maintenance: int) -> None:
         """INV-15: E - M strictly higher, E / M not lower, E not negative."""
         after = v.rest.maintenance + replace(v.rest).maintenance_of(m, v.after, v.a.venue)
@@ -247,6 +258,25 @@ class Backstop(Resolution):
         better = now - after > equity - maintenance
         if not better or not only_fell(equity, maintenance, now, after):
             raise Refused("ClearingRiskRose", account=v.id, equity=now, maintenance=after)
+
+
+def begin(t: Touched, m: MarketView) -> None:
+    """Where an account stands before a leg."""
+    t.before = t.after = size_of(m, t.p.units)
+    t.value = t.a.capital + t.a.pnl
+
+
+def cross(ts: list[Touched], size: int, index: int) -> None:
+    """The victim's leg at the index and its mirror image."""
+    value = abs(size) * index // WAD
+    ts[0].size, ts[0].cash = size, value if size < 0 else -value
+    ts[1].size, ts[1].cash = -size, -ts[0].cash
+
+
+def check_gain(out: Taken, t: Touched, least: int) -> None:
+    out.net = t.a.capital + t.a.pnl - t.value
+    if out.net < least:
+        raise Refused("BackstopGain", net=out.net, minimum=least)
 
 
 def take(t: Touched, owed: int) -> tuple[int, int]:

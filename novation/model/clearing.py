@@ -181,6 +181,10 @@ class ClearingHouse(Ledger):
         return ts
 
     def _book(self, ts: list[Touched], market: int, m: MarketView, premium: int | None) -> None:
+        self._book_legs(ts, market, m)
+        self.market(market).book(m.open_interest, m.units[0], m.units[1], premium)
+
+    def _book_legs(self, ts: list[Touched], market: int, m: MarketView) -> None:
         """Trade legs: pnl += cash + size * P; units move at the ratio before the legs."""
         grown, units = [0, 0], [0, 0]
         for t in ts:
@@ -198,7 +202,6 @@ class ClearingHouse(Ledger):
             )
         m.units = [m.units[0] + units[0], m.units[1] + units[1]]
         m.open_interest = open_interest
-        self.market(market).book(open_interest, m.units[0], m.units[1], premium)
 
     def _resize(
         self, t: Touched, market: int, m: MarketView, grown: list[int], units: list[int]

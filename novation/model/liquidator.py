@@ -44,20 +44,50 @@ class Liquidator:
     def liquidate(self, ask: Takeover, sender: bytes) -> Taken:
         """Into the taker's account, or through it to a venue."""
         self._require_taker(ask.taker, sender)
-        if ask.market not in self.terms:
-            raise Refused("LiquidatorNoTerms", market=ask.market)
-        return self._take(ask)
+        (taken,) = self._together([ask])
+        if isinstance(taken, Refused):
+            raise taken
+        return taken
 
     def try_many(self, asks: Sequence[Takeover], sender: bytes) -> list[Taken | Refused]:
-        """As many as go through, each by itself."""
+        """As many as go through; neighbours that can be are tried as one clearing."""
         out: list[Taken | Refused] = []
-        for ask in asks:
-            self._require_taker(ask.taker, sender)
+        while len(out) < len(asks):
+            first = asks[len(out)]
+            self._require_taker(first.taker, sender)
+            end = len(out) + 1
+            while end < len(asks) and together(first, asks[end]):
+                end += 1
+            group = asks[len(out) : end]
             try:
-                out.append(self.liquidate(ask, sender))
-            except Refused as refused:
-                out.append(refused)
+                out += self._together(group)
+            except Refused:
+                out += [self._alone(ask) for ask in group]
         return out
+
+    def _alone(self, ask: Takeover) -> Taken | Refused:
+        try:
+            return self._together([ask])[0]
+        except Refused as refused:
+            return refused
+
+    @atomic
+    def _together(self, asks: Sequence[Takeover]) -> list[Taken | Refused]:
+        """Asks of one market and one taker, or one ask with a venue."""
+        first = asks[0]
+        terms = self.terms.get(first.market)
+        if terms is None:
+            return [Refused("LiquidatorNoTerms", market=first.market) for _ in asks]
+        budget = self.budget_left(first.market) if any(a.top_up for a in asks) else 0
+        if first.venue is not None:
+            sold = self.clearing.takeover_to_venue(first, budget, terms, self.address)
+            taken: list[Taken | Refused] = [sold]
+        else:
+            taken = self.clearing.takeover(asks, budget, terms, self.address)
+        for each in taken:
+            if isinstance(each, Taken):
+                self._spend(first.market, each.top_up)
+        return taken
 
     @atomic
     def resolve(self, victim: bytes, taker: bytes, market: int, sender: bytes) -> tuple[bool, int]:
@@ -77,12 +107,6 @@ class Liquidator:
         if not self.clearing.is_authorised(taker, sender, TRADE):
             raise Refused("LiquidatorNotAuthorised", taker=taker, caller=sender)
 
-    def _take(self, ask: Takeover) -> Taken:
-        top_up = min(ask.top_up, self.budget_left(ask.market)) if ask.top_up else 0
-        taken = self.clearing.takeover(ask, top_up, self.terms[ask.market], self.address)
-        self._spend(ask.market, taken.top_up)
-        return taken
-
     def _spend(self, market: int, amount: int) -> None:
         if amount:
             self.spent[market] = self._today(), self._spent_today(market) + amount
@@ -99,3 +123,8 @@ class Liquidator:
     def _spent_today(self, market: int) -> int:
         day, amount = self.spent.get(market, (0, 0))
         return amount if day == self._today() else 0
+
+
+def together(a: Takeover, b: Takeover) -> bool:
+    """Whether two asks can be one clearing."""
+    return a.market == b.market and a.taker == b.taker and a.venue is None and b.venue is None

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from novation.model.atomic import atomic
-from novation.model.clearing import ClearingHouse, Venue
+from novation.model.clearing import FUND, ClearingHouse, Venue
 from novation.model.errors import Refused
 from novation.model.fixed import mul_wad_floor, mul_wad_up
 from novation.model.insurance import InsuranceFund
@@ -111,6 +111,71 @@ class Resolution(ClearingHouse):
             self._keep(t.id, x.market, x.p)
         self._save(t)
         return done, 0
+
+    # Other collateral behind a loss
+
+    @atomic
+    def convert(
+        self,
+        victim: bytes,
+        taker: bytes,
+        token: str,
+        max_amount: int,
+        max_price: int,
+        sender: bytes,
+    ) -> tuple[int, int]:
+        """Token units that went to the taker, and what he paid, WAD quote."""
+        self._require_authorised(taker, sender, FUND)
+        if victim == taker or taker == self.insurance:
+            raise Refused("BackstopSameAccount", account=taker)
+        v, t = self._touch_alone(victim), self._touch_alone(taker)
+        if t.a.venue:
+            raise Refused("ClearingVenueAccount", account=taker)
+        amount, paid, price, left = self.vault.seize(
+            victim, taker, token, self._due_from(v), t.a.capital, max_amount
+        )
+        if amount == 0:
+            raise Refused("BackstopNothing", victim=victim, token=token)
+        if price > max_price:
+            raise Refused("BackstopPrice", price=price, maximum=max_price)
+        t.a.capital -= paid
+        t.a.bitmap |= COLLATERAL_BIT
+        v.a.capital += paid
+        if not left:
+            v.a.bitmap &= ~COLLATERAL_BIT
+        v.a.collect()
+        self._check_free(t)
+        self._save(t)
+        self._save(v)
+        return amount, paid
+
+    def _due_from(self, v: Touched) -> int:
+        """What other collateral may pay for: the whole loss, when that passes the threshold."""
+        if v.id == self.insurance:
+            return MAX_U96
+        loss, threshold = max(-v.a.pnl, 0), 0
+        if v.rest.markets and self.release_ratio() == WAD:
+            terms = self.vault.loss_terms
+            equity = v.a.capital + v.a.pnl + self.collateral(v)[0] + v.rest.dead_loss
+            if self.covered_debt <= terms.cap * WAD and equity >= 0:
+                threshold = terms.threshold * WAD
+        if loss <= threshold:
+            raise Refused("BackstopLossTooSmall", victim=v.id, loss=loss, threshold=threshold)
+        return loss
+
+    @atomic
+    def collect_interest(self) -> int:
+        """Interest charged so far becomes junior profit of insurance."""
+        amount = self.interest_pending
+        if amount == 0:
+            raise Refused("ClearingZeroAmount")
+        self.interest_pending = 0
+        t = self._load(self.insurance)
+        t.a.pnl += amount
+        self._save(t)
+        return amount
+
+    # Resolution, in its order
 
     def _begin(self, account: bytes) -> tuple[Touched, list[Held]]:
         """Touches the account in all its markets; the positions that are left."""

@@ -105,7 +105,7 @@ def conversions(draw: st.DrawFn) -> Step:
     def step(twin: Twin) -> None:
         address = owner_of(twin.world, taker)
         if collect == 0:
-            twin.both(twin.model.collect_interest, "backstop", "collectInterest")
+            twin.both(twin.model.collect_interest, "resolver", "collectInterest")
             return
         bearing = [i for i in twin.world.known if twin.model.health(i)[0].bears]
         if twin.vault.collateral_of(twin.model.insurance, twin.collateral):

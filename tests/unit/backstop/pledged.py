@@ -29,7 +29,7 @@ class Pledged(Stressed):
         super().__post_init__()
         self.gold, self.feed = self.list_token("Gold", self.decimals, HAIRCUT)
         self.unit = 10**self.decimals
-        self.door = self.world.backstop
+        self.door = self.world.resolver
 
     # Set-up
 
