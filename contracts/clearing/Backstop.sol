@@ -68,7 +68,7 @@ contract Backstop is LossPath, Delegating, IBackstop {
             }
             reasons[i] = _takeInto(out[i], ts, asks[i], budget, terms, k);
             budget -= out[i].topUp;
-            if (!_isVenues(ts[0])) continue;
+            if (out[i].size == 0 || !_isVenues(ts[0])) continue;
             if (pool.id.owner() == address(0)) pool = ts[0];
             else pool.after_ = ts[0].after_;
         }
