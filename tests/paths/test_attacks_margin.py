@@ -54,7 +54,7 @@ class TestAccounting:
         assert worth(world, long) < -1_900 * WAD
 
     def test_acc_09_nobody_is_kept_in_by_what_another_was_paid_first(self, world: World) -> None:
-        """The long owes more than it has; the short is closed first, then a new long, both freely."""
+        """The long owes more than it has; the short closes first, then a new long, both freely."""
         eth = world.markets[0]
         venue = any_venue(world)
         long, short = against(world, venue, 4_100, 50_000)
@@ -97,7 +97,7 @@ class TestAccounting:
         with refused("ClearingUnbalancedLegs"):
             clear(world, venue, legs)
         for house in (2**256 + fee, 2**128 + fee):
-            with refused("ClearingUnbalancedLegs|ClearingFeeTooHigh|AmountOverflow|Panic|Amount"):
+            with refused("ClearingUnbalancedLegs|AmountOverflow"):
                 clear(world, venue, legs, fee=house)
         legs = [leg(maker, WAD, -2_000 * WAD, -fee), leg(taker, -WAD, 2_000 * WAD, fee)]
         clear(world, venue, legs)
@@ -126,11 +126,11 @@ class TestMargin:
         with refused("ClearingInitialMargin"):
             world.withdraw(world.trader, 2 * 10**6)
         insured(world)
-        for step in ("2020", "1960"):
+        for step in ("2020", "1960", "1905", "1860"):
             round_(world, eth, step)
             calm(world, eth, step)
-        round_(world, eth, "1905")
-        calm(world, eth, "1905")
+        round_(world, eth, "1814")
+        calm(world, eth, "1814")
         seller = account_id(world.stranger)
         world.known[seller] = None
         health, pool = world.health(long), worth(world, eth.pool)
@@ -219,7 +219,7 @@ class TestMargin:
         names = {e["name"] for e in eth.vamm.artifact.abi if e["type"] == "function"}
         assert not names & {"transferFrom", "approve", "balanceOf"}
         terms: tuple[Any, ...] = (eth.vamm.address, eth.oracle.address, 100_000, 10**7, 10**30)
-        with pytest.raises(Exception, match=r"revert|Vault"):
+        with refused("reverted"):
             world.send("vault", "listCollateral", *terms)
         insured(world)
         holder = account_id(world.lp)
