@@ -16,6 +16,8 @@ from tests.unit.backstop.history import DAY, OWNERS, UNIT, Venue, Walk, account_
 
 WEI = 10**4
 """What roundings of one act come to for one account, on values of 1e5 quote and less."""
+DUST = 2 * 10**14
+"""1e-9 lot at the highest price here: what closes as dust is the other side's, or its own."""
 LATER = 3_700
 """More than the heartbeat of the feeds, seconds."""
 SQUARE = 10**40
@@ -55,11 +57,11 @@ def assert_nobody_fell(w: Walk, before: dict[bytes, Any], but: set[bytes]) -> No
     """INV-17: who was healthy by more than dust still is."""
     for account, had in before.items():
         has = w.venue.house.health(account)[1]
-        if account in but or had.equity < had.maintenance + WEI:
+        if account in but or had.equity < had.maintenance + DUST:
             continue
         assert has.equity >= has.maintenance
-        assert has.equity >= had.equity - WEI
-        assert has.maintenance <= had.maintenance + WEI
+        assert has.equity >= had.equity - DUST
+        assert has.maintenance <= had.maintenance + DUST
 
 
 def takeover(w: Walk) -> bool:
