@@ -167,8 +167,8 @@ def finish(w: Walk, settle: bool) -> None:
     if settle:
         for market in v.house.markets:
             market.begin_settlement()
-    for _ in range(3):
-        v.clock.now += DAY if settle else LATER
+    for seconds in (10, DAY, DAY) if settle else (LATER, LATER, LATER):
+        v.clock.now += seconds
         v.refresh()
         for account in v.unhealthy():
             try:
