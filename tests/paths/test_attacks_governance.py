@@ -186,7 +186,7 @@ class TestTokens:
         chain.send(token, "transfer", world.admin, 4 * WAD, sender=world.vault.address)
 
         def leave(owner: str) -> Any:
-            values = (account_id(owner), token.address, 100 * WAD, owner, [], WAD)
+            values: tuple[Any, ...] = (account_id(owner), token.address, 100 * WAD, owner, [], WAD)
             return world.send("vault", "withdraw", *values, sender=owner)
 
         leave(world.trader)

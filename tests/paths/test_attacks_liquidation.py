@@ -6,7 +6,7 @@ import pytest
 
 from novation.chain.contract import Contract
 from novation.units import WAD
-from tests.paths.acts import any_venue, calm, cross, enable_pool, refused, round_
+from tests.paths.acts import any_venue, calm, clear, cross, enable_pool, leg, refused, round_
 from tests.paths.losses import (
     ALL,
     ANY_GAIN,
@@ -237,12 +237,7 @@ class TestService:
         fund = insured(world)
         thief, venue = world.deposit(world.stranger, 100), any_venue(world)
         spare = world.account(eth.pool).capital - 74_000 * WAD
-        legs = [
-            {"account": eth.pool, "size": 0, "cash": -spare, "transfer": 0},
-            {"account": thief, "size": 0, "cash": spare, "transfer": 0},
-        ]
-        legs.sort(key=lambda each: bytes(each["account"]))  # type: ignore[call-overload]
-        world.send("clearing", "clear", 0, legs, 0, 2**255 - 1, sender=venue)
+        clear(world, venue, [leg(eth.pool, cash=-spare), leg(thief, cash=spare)])
         round_(world, eth, "3800")
         health = world.health(eth.pool)
         assert 0 < health.equity < health.maintenance
