@@ -183,19 +183,29 @@ contract ClearingHouse is IClearingHouse, Clearing, Delegating, AccessManaged, M
         House memory h = _loadHouse();
         _touchAll(touchFirst, h);
         Touched memory t = _touchAlone(id, h);
-        if (t.a.capital < amount) {
-            uint256 missing = amount - t.a.capital;
-            uint256 backing = _backing(h);
-            uint256 pnl =
-                backing >= h.profitTotal || backing == 0 ? missing : Fixed.divUp(missing * h.profitTotal, backing);
-            if (t.a.pnl < 0 || uint256(t.a.pnl) < pnl) revert ClearingCapitalTooLow(id, t.a.capital, amount);
-            _release(t, h, pnl, minRatio);
-            if (t.a.capital < amount) revert ClearingCapitalTooLow(id, t.a.capital, amount);
+        if (t.a.pnl > 0) {
+            uint256 needed = amount + _heldBack(id, t.a, t.rest);
+            if (t.a.capital < needed) _release(t, h, _pnlFor(needed - t.a.capital, t.a, h), minRatio);
         }
+        if (t.a.capital < amount) revert ClearingCapitalTooLow(id, t.a.capital, amount);
         t.a.capital -= amount;
         _checkFree(id, t.a, t.rest);
         _save(t, h);
         _saveHouse(h);
+    }
+
+    /// @dev Capital that must stay for initial margin, positive pnl counted 0; what other collateral and strict prices leave.
+    function _heldBack(AccountId id, Account memory a, MarginMath.Sums memory s) internal view returns (uint256) {
+        (, uint256 collateral) = _collateral(id, a);
+        int256 held = int256(s.initial) - int256(collateral) - s.strictLoss;
+        return held > 0 ? uint256(held) : 0;
+    }
+
+    /// @dev Positive pnl whose release gives `missing` capital at h, or all there is. (At h = 0 none does, and the checks refuse.)
+    function _pnlFor(uint256 missing, Account memory a, House memory h) internal view returns (uint256) {
+        uint256 backing = _backing(h);
+        bool whole = backing >= h.profitTotal || backing == 0;
+        return Fixed.min(whole ? missing : Fixed.divUp(missing * h.profitTotal, backing), uint256(a.pnl));
     }
 
     /// @inheritdoc IClearingHouse

@@ -101,7 +101,8 @@ interface IMarginVault {
         bytes32 s
     ) external;
 
-    /// @notice Pays `amount` of `token` out of `account` to `to`. Settlement: releases only the pnl that capital lacks.
+    /// @notice Pays `amount` of `token` out of `account` to `to`. Settlement: releases only the pnl that capital lacks
+    /// for the amount and for the initial margin that must stay.
     /// @dev Afterwards capital and other collateral alone cover initial margin at strict prices. A flat account can
     /// always withdraw its capital, whatever any oracle says. The owner names any `to`; a delegate with WITHDRAW pays
     /// out to the owner only.

@@ -209,8 +209,8 @@ def refusals(core: Core, accounts: Sequence[bytes], block: int) -> dict[bytes, C
 def whom_to_touch(core: Core, account: bytes, amount: int, budget: int = BUDGET) -> list[bytes]:
     """For a withdrawal of `amount` (WAD) by `account`, as the chain stands now."""
     block = core.chain.block_number()
-    own = core.clearing.read("health", account, block=block).touched
-    if own.capital >= amount or own.capital + own.pnl < amount:
+    own, health = core.clearing.read("health", account, block=block)
+    if health.free >= amount or own.capital + own.pnl < amount:
         return []  # nothing to release, or not enough: the vault says so
     stored = stored_accounts(core, block)
     mine = change_of(account, stored.pop(account), own.capital, own.pnl)

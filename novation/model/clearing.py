@@ -395,23 +395,27 @@ class ClearingHouse(Ledger):
     ) -> None:
         self._touch_all(touch_first)
         t = self._touch_alone(account)
+        if t.a.pnl > 0:
+            needed = amount + self._held_back(t)
+            if t.a.capital < needed:
+                self._release(t, self._pnl_for(needed - t.a.capital, t), min_ratio)
         if t.a.capital < amount:
-            missing = amount - t.a.capital
-            backing, profits = self.backing(), self.house.profit_total
-            whole = backing >= profits or backing == 0
-            pnl = missing if whole else div_up(missing * profits, backing)
-            if t.a.pnl < pnl:
-                raise Refused(
-                    "ClearingCapitalTooLow", account=account, capital=t.a.capital, amount=amount
-                )
-            self._release(t, pnl, min_ratio)
-            if t.a.capital < amount:
-                raise Refused(
-                    "ClearingCapitalTooLow", account=account, capital=t.a.capital, amount=amount
-                )
+            raise Refused(
+                "ClearingCapitalTooLow", account=account, capital=t.a.capital, amount=amount
+            )
         t.a.capital -= amount
         self._check_free(t)
         self._save(t)
+
+    def _held_back(self, t: Touched) -> int:
+        """Capital that must stay for initial margin, positive pnl counted 0."""
+        return max(t.rest.initial - self.collateral(t)[1] - t.rest.strict_loss, 0)
+
+    def _pnl_for(self, missing: int, t: Touched) -> int:
+        """Positive pnl whose release gives `missing` capital at h, or all there is."""
+        backing, profits = self.backing(), self.house.profit_total
+        whole = backing >= profits or backing == 0
+        return min(missing if whole else div_up(missing * profits, backing), t.a.pnl)
 
     @atomic
     def set_collateral(self, account: bytes, held: bool, check: bool) -> None:

@@ -461,9 +461,56 @@ def test_inv_08_withdrawal_leaves_initial_margin_without_profit(
     winner, _ = pair
     win(world, venue, pair)
     free = world.health(account_id(winner)).free
-    with refused("ClearingInitialMargin"):
+    with refused("ClearingReleaseRatio"):
         world.withdraw(winner, 9_000 * 10**6)
+    with refused("ClearingInitialMargin"):
+        world.withdraw(winner, 9_000 * 10**6, min_release=0)
     world.withdraw(winner, free // 10**12)
+
+
+def test_withdrawal_beside_a_position_releases_what_margin_lacks(
+    world: World, venue: str, pair: tuple[str, str]
+) -> None:
+    """Profit that is backed leaves in one call; what stays is initial margin in capital."""
+    winner, loser = pair
+    win(world, venue, pair)
+    account = account_id(winner)
+    world.touch(account_id(loser))
+    a, h = world.account(account), world.health(account)
+    assert 0 < h.free < a.capital - h.initial
+    most = (h.free + a.pnl) // 10**12
+    with world.chain.isolated():
+        world.withdraw(winner, h.free // 10**12)
+        assert world.account(account).pnl == a.pnl
+    with refused("ClearingInitialMargin"):
+        world.withdraw(winner, most + 10**6)
+    receipt = world.withdraw(winner, most - 10**6)
+    block = int(receipt["blockNumber"], 16)
+    (told,) = world.clearing.events(["Released"], block, block)
+    assert told.values["pnl"] == told.values["capital"]
+    assert a.pnl - 2 * WAD < told.values["pnl"] <= a.pnl
+    left = world.account(account)
+    assert world.health(account).free == 0
+    assert left.capital + left.pnl == a.capital + a.pnl - (most - 10**6) * 10**12
+
+
+def test_cut_release_for_margin_takes_more_profit(
+    world: World, venue: str, pair: tuple[str, str]
+) -> None:
+    """At h < 1, which the caller accepts: the profit that it takes is rounded up."""
+    winner, loser = pair
+    win(world, venue, pair)
+    account = account_id(winner)
+    cross(world, venue, loser, winner, 5 * WAD, 2_040 * WAD)  # half of the loss is collected
+    world.push(world.markets[0].feed, "2060")
+    world.touch(account)
+    ratio = world.clearing.read("releaseRatio")
+    assert 0 < ratio < WAD
+    world.withdraw(winner, (world.health(account).free + 100 * WAD) // 10**12, min_release=0)
+    left = world.account(account)
+    (told,) = world.clearing.events(["Released"], 0, world.chain.block_number())
+    assert told.values["capital"] == told.values["pnl"] * ratio // WAD
+    assert world.health(account).free <= 1
 
 
 def test_flat_account_withdraws_whatever_the_oracle_says(
