@@ -15,17 +15,19 @@ from novation.deploy.commands import (
     exit_code,
     find_spec,
     open_account,
+    run_collect,
     run_deploy,
     run_verify,
 )
 from novation.deploy.errors import DeployError
 from novation.deploy.run import DEPLOYMENTS
+from novation.units import UnitError, read_wad
 
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="Novation: deploy, verify and simulate the venue.",
+    help="Novation: deploy, verify and simulate the venue; collect losses.",
 )
 Network = Annotated[str, typer.Option(help="Name of a spec in deployments/specs.")]
 SpecFile = Annotated[
@@ -42,6 +44,7 @@ Folder = Annotated[
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Show the plan and its cost; send nothing.")
 ]
+Least = Annotated[str, typer.Option(help="Leave out smaller losses, quote.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Send without asking.")]
 
 
@@ -74,6 +77,30 @@ def verify(
     """Compare a deployed venue with its spec, and name every difference."""
     wanted = find_spec(network, spec)
     run_verify(wanted, connect(wanted, rpc), folder=folder)
+
+
+@app.command("collect")
+def collect_losses(
+    network: Network,
+    spec: SpecFile = None,
+    rpc: Rpc = None,
+    account: AccountName = None,
+    folder: Folder = DEPLOYMENTS,
+    least: Least = "1",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say whom; send nothing.")] = False,
+) -> None:
+    """Touch the accounts that have lost, so that profits can be withdrawn in full. Costs gas only.
+
+    Exit code 1 when an account could not be touched; the others were.
+    """
+    wanted = find_spec(network, spec)
+    try:
+        smallest = max(read_wad(least), 1)
+    except UnitError as error:
+        raise typer.BadParameter(str(error), param_hint="--least") from None
+    chain = connect(wanted, rpc)
+    signer = None if dry_run else open_account(chain, account)
+    run_collect(wanted, chain, signer, least=smallest, folder=folder)
 
 
 def mount(name: str, module: str) -> None:

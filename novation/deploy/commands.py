@@ -1,13 +1,15 @@
-"""`novation deploy` and `novation verify`; `ape run deploy` comes here too."""
+"""`novation deploy`, `verify` and `collect`; `ape run deploy` comes here too."""
 
 import getpass
 import sys
 from pathlib import Path
 
 from novation.artifacts import ArtifactMissing
-from novation.chain import Account, Chain, KeystoreAccount, Receipt, UnlockedAccount
+from novation.chain import Account, Chain, Contract, KeystoreAccount, Receipt, UnlockedAccount
 from novation.chain.accounts import passphrase_from
-from novation.chain.errors import AccountError, WrongChain
+from novation.chain.collection import Core, collect
+from novation.chain.errors import AccountError, ChainError, WrongChain
+from novation.chain.sender import Sender
 from novation.deploy import spec as specs
 from novation.deploy.errors import (
     AddressUnset,
@@ -17,10 +19,12 @@ from novation.deploy.errors import (
     VerificationFailed,
 )
 from novation.deploy.estimate import estimate_gas
-from novation.deploy.run import DEPLOYMENTS, Deployment, check, deploy, prepare
+from novation.deploy.manifest import Manifest
+from novation.deploy.run import DEPLOYMENTS, Deployment, check, deploy, manifest_path, prepare
 from novation.deploy.show import plan_table
 from novation.deploy.spec import Spec
 from novation.deploy.steps import Step
+from novation.units import show_wad
 
 BAD_INPUT = (SpecError, AccountError, NoManifest, AddressUnset, WrongChain, ArtifactMissing)
 LOCAL_RPC = "http://127.0.0.1:8545"
@@ -112,3 +116,32 @@ def run_verify(spec: Spec, chain: Chain, *, folder: Path = DEPLOYMENTS) -> None:
     if drifts := check(spec, chain, folder):
         raise VerificationFailed([str(drift) for drift in drifts])
     print(f"{spec.network}: the chain is what the spec says")
+
+
+class NotCollected(ChainError):
+    """Accounts that could not be touched; the rest were."""
+
+
+def run_collect(
+    spec: Spec, chain: Chain, account: Account | None, *, least: int, folder: Path = DEPLOYMENTS
+) -> None:
+    """Touches all that have lost at least `least` (WAD) since their last touch. Without an account
+    it only says whom."""
+    manifest = Manifest.read(manifest_path(spec, folder))
+    clearing, vault, collector = (
+        Contract(chain, manifest.address(name), name)
+        for name in ("ClearingHouse", "MarginVault", "Collector")
+    )
+    core = Core(clearing, vault, manifest.first_block)
+    sender = Sender(chain, account) if account is not None else None
+    done = collect(core, collector, sender, least)
+    for change in done.touched:
+        print(f"0x{change.account.hex()} {show_wad(change.collected)}")
+    for receipt in done.sent:
+        print(f"transaction {receipt.hash} block {receipt.block} gas {receipt.gas_used:,}")
+    total = show_wad(sum(change.collected for change in done.touched))
+    ratios = f"release ratio {show_wad(done.before.ratio)} -> {show_wad(done.after.ratio)}"
+    print(f"{spec.network}: {len(done.touched)} accounts, {total} quote; {ratios}")
+    if done.refused:
+        told = (f"0x{account.hex()} is left out: {why}" for account, why in done.refused.items())
+        raise NotCollected("\n".join(told))

@@ -62,7 +62,9 @@ class Planner:
             self.market(number, market)
         self.vault()
         self.behind()
-        self.create2("Lens", "Lens", self.addresses["ClearingHouse"])
+        for name in ("Collector", "Lens"):
+            self.create2(name, name, self.addresses["ClearingHouse"])
+            self.expect(name, clearing=self.addresses["ClearingHouse"])
         self.rights()
         return Plan(
             network=self.spec.network,
