@@ -15,6 +15,7 @@ from novation.deploy.errors import (
     AddressUnset,
     Declined,
     NoManifest,
+    NotDeployed,
     SpecError,
     VerificationFailed,
 )
@@ -26,7 +27,15 @@ from novation.deploy.spec import Spec
 from novation.deploy.steps import Step
 from novation.units import show_wad
 
-BAD_INPUT = (SpecError, AccountError, NoManifest, AddressUnset, WrongChain, ArtifactMissing)
+BAD_INPUT = (
+    SpecError,
+    AccountError,
+    NoManifest,
+    NotDeployed,
+    AddressUnset,
+    WrongChain,
+    ArtifactMissing,
+)
 LOCAL_RPC = "http://127.0.0.1:8545"
 LOCAL_CLIENTS = ("anvil", "hardhat", "ganache", "ethereumjs")
 
@@ -128,6 +137,8 @@ def run_collect(
     """Touches all that have lost at least `least` (WAD) since their last touch. Without an account
     it only says whom."""
     manifest = Manifest.read(manifest_path(spec, folder))
+    if "Collector" not in manifest.contracts:
+        raise NotDeployed(spec.network, "Collector")
     clearing, vault, collector = (
         Contract(chain, manifest.address(name), name)
         for name in ("ClearingHouse", "MarginVault", "Collector")

@@ -59,6 +59,13 @@ class NoManifest(DeployError):
         super().__init__(f"{path} is missing or not a manifest: deploy first")
 
 
+class NotDeployed(DeployError):
+    def __init__(self, network: str, name: str) -> None:
+        super().__init__(
+            f"{network} was deployed without a {name}: `novation deploy` again adds what is missing"
+        )
+
+
 class VerificationFailed(DeployError):
     """The chain differs from the spec; the drifts are in the message."""
 
