@@ -1,4 +1,4 @@
-"""Gas of takeovers and resolutions: each a whole transaction that also brings the new round in."""
+"""Gas of takeovers, collections and resolutions: whole transactions that bring a new round in."""
 
 from typing import Any
 
@@ -35,6 +35,7 @@ class StressBench:
         world.send("insurance", "setAllotment", 0, 400_000)
         self.venue = chain.accounts[7]
         world.send("clearing", "setVenue", self.venue, ANY_MARKET, True)
+        self.collector = chain.deploy("Collector", world.clearing.address)
         self.stake(1_000_000)
         self.maker = world.deposit(world.other, 5_000_000)
         self.keeper = world.deposit(world.stranger, 1_000_000)
@@ -117,8 +118,14 @@ class StressBench:
         self.fall("1950", "1900", "1880")
         many = self.by_keeper("tryLiquidateMany", [self.ask(v) for v in victims])
         self.recover()
+        losers = [self.victim() for _ in range(10)]
+        self.fall("1990")
+        values = (losers, self.collector.read("MIN_GAS"))
+        collected = self.chain.send(self.collector, "tryTouch", *values)
+        self.recover()
         found = {name: self.chain.gas(receipt) for name, receipt in gas.items()}
         found["liquidate_many_10"] = self.chain.gas(many) // 10
+        found["collect_10"] = self.chain.gas(collected) // 10
         found["insurance_stake"] = self.chain.gas(self.stake(1_000))
         found["insurance_unstake"] = self.unstake()
         return found
