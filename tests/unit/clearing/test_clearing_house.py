@@ -507,7 +507,6 @@ def test_cut_release_for_margin_takes_more_profit(
     ratio = world.clearing.read("releaseRatio")
     assert 0 < ratio < WAD
     world.withdraw(winner, (world.health(account).free + 100 * WAD) // 10**12, min_release=0)
-    left = world.account(account)
     (told,) = world.clearing.events(["Released"], 0, world.chain.block_number())
     assert told.values["capital"] == told.values["pnl"] * ratio // WAD
     assert world.health(account).free <= 1
