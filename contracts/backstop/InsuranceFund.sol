@@ -334,6 +334,12 @@ contract InsuranceFund is IInsuranceFund, ERC4626, AccessManaged, ReentrancyGuar
         return _allotment(c.ppm, _usedUp(c), clearing.account(account).capital);
     }
 
+    /// @inheritdoc IInsuranceFund
+    function coverAt(uint256 market, uint256 capital) external view returns (uint256) {
+        Cover storage c = _covers[market];
+        return _allotment(c.ppm, _usedUp(c), capital);
+    }
+
     function _allotment(uint256 ppm, uint256 used, uint256 capital) internal view returns (uint256) {
         uint256 whole = _uncooled(capital) * ppm / PPM;
         return whole > used ? whole - used : 0;

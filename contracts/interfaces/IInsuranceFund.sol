@@ -123,6 +123,9 @@ interface IInsuranceFund is IERC4626 {
     /// @dev max(0, ppm * uncooled - used now). Lapsed requests count as in cooldown until they are cleared.
     function allotmentOf(uint256 market) external view returns (uint256);
 
+    /// @notice As `allotmentOf`, at this capital of `account` (WAD quote): for the clearing house under its lock, as `draw`.
+    function coverAt(uint256 market, uint256 capital) external view returns (uint256);
+
     /// @notice What counts as drawn by `market` now, WAD quote: used * (7 days - age) / 7 days, rounded up.
     /// @dev A draw adds to what is left of earlier ones, and the sum takes 7 days from then.
     function usedOf(uint256 market) external view returns (uint256);

@@ -338,6 +338,10 @@ class InsuranceFund:
     def allotment_of(self, market: int) -> int:
         return self._allotment(market, self._capital())
 
+    def cover_at(self, market: int, capital: int) -> int:
+        """As `allotment_of`, at this capital of the fund."""
+        return self._allotment(market, capital)
+
     def used_of(self, market: int) -> int:
         """Linear to 0 in USED_DECAY from the last draw, rounded up."""
         c = self.cover_of(market)
