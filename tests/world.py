@@ -38,7 +38,7 @@ def listing(oracle: str, **changes: Any) -> dict[str, Any]:
 
 
 def risk(**changes: Any) -> dict[str, Any]:
-    """The ETH column of the first parameters."""
+    """The ETH column of the first parameters, with the widest backed cap."""
     made: dict[str, Any] = {
         "imr": 100_000,
         "mmr": 60_000,
@@ -51,6 +51,7 @@ def risk(**changes: Any) -> dict[str, Any]:
         "minNotional": 50,
         "accountCap": 5_000_000,
         "openInterestCap": 20_000 * WAD,
+        "backingMultiple": 20,
     }
     return made | changes
 

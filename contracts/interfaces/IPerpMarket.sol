@@ -37,6 +37,8 @@ interface IPerpMarket {
     event EpochRolled(uint256 indexed side, uint256 indexed epoch, int256 k, uint256 ratio);
     /// @notice Depth that margin and funding weigh against, WAD lots.
     event DepthSet(uint256 depth);
+    /// @notice What backs the market, WAD lots at the index.
+    event BackingSet(uint256 backing);
     event ParamsSet(RiskParams params);
     event CapsTightened(uint256 openInterestCap, uint256 accountCap);
     event StateSet(MarketState state);
@@ -77,6 +79,16 @@ interface IPerpMarket {
     /// @notice Stores the depth the venue offers, WAD lots.
     function setDepth(uint256 depth) external;
 
+    /// @notice Stores what backs the market. @param lots Its worth in lots at the index, WAD, rounded down.
+    /// @return cap The backed cap: backingMultiple * lots, WAD lots; the static cap may be lower.
+    function setBacking(uint256 lots) external returns (uint256 cap);
+
+    /// @notice What the market was told of its backing.
+    /// @return lots As `setBacking` was last told, WAD.
+    /// @return cap The backed cap that follows from it, WAD lots.
+    /// @return told False in a market that was never told: its static cap is its only one.
+    function backing() external view returns (uint256 lots, uint256 cap, bool told);
+
     /// @notice Final index (1e27) and ratio (1e36) of an ended epoch.
     function epochEnd(uint256 side, uint256 epoch) external view returns (int256 k, uint256 ratio);
 
@@ -86,7 +98,8 @@ interface IPerpMarket {
     /// @notice The market's oracle.
     function oracle() external view returns (address);
 
-    /// @notice Current parameters; `mmr` is the end of the ramp.
+    /// @notice Current parameters; `mmr` is the end of the ramp, `openInterestCap` the static cap. The cap in force, the lower
+    /// of it and the backed cap, is `peek().openInterestCap`.
     function params() external view returns (RiskParams memory);
 
     /// @notice The stored state, not brought to now.
@@ -98,7 +111,7 @@ interface IPerpMarket {
     /// @notice Sets all parameters, inside the bounds of RiskBounds. A rise of `mmr` ramps. Role RISK, after its delay.
     function setParams(RiskParams calldata p) external;
 
-    /// @notice Lowers caps at once; a cap below what is open stops growth only. Guardian.
+    /// @notice Lowers static caps at once; a cap below what is open stops growth only. Guardian.
     /// @param openInterestCap WAD lots. @param accountCap Whole quote.
     function tightenCaps(uint80 openInterestCap, uint48 accountCap) external;
 

@@ -1,21 +1,20 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
 import {IOracle} from "../interfaces/IOracle.sol";
 import {IPerpMarket} from "../interfaces/IPerpMarket.sol";
 import {Accrual} from "../libraries/Accrual.sol";
 import {Fixed} from "../libraries/Fixed.sol";
 import {Sides} from "../libraries/Sides.sol";
-import {RiskBounds} from "../risk/RiskBounds.sol";
 import {MarketState, MarketView, Price, PriceStatus} from "../types/Market.sol";
-import {MarketCaps, MarketNow, MarketNowLib, MarketRisk} from "../types/MarketNow.sol";
+import {MarketNow, MarketNowLib} from "../types/MarketNow.sol";
 import {MarketWords, MarketWordsLib} from "../types/MarketWords.sol";
 import {RiskParams} from "../types/RiskParams.sol";
+import {PerpParams} from "./PerpParams.sol";
 
 /// @title PerpMarket: the index, funding, side indices and open interest of one perpetual market.
 /// @custom:stop guardian: `reduceOnly`; then RISK after its delay: `beginSettlement`; anyone: `shutdown`.
-contract PerpMarket is IPerpMarket, AccessManaged {
+contract PerpMarket is PerpParams {
     using MarketWordsLib for MarketWords;
 
     /// @notice Passed to `book` to leave the standing premium as it is.
@@ -28,7 +27,6 @@ contract PerpMarket is IPerpMarket, AccessManaged {
     int256 internal constant MAX_PREMIUM = type(int32).max;
     uint256 internal constant SEEN_BIT = 1 << 255;
 
-    address public immutable clearing;
     address public immutable oracle;
     uint256 internal immutable STRICT_WINDOW;
     uint256 internal immutable PREMIUM_WINDOW;
@@ -47,20 +45,12 @@ contract PerpMarket is IPerpMarket, AccessManaged {
     uint256 internal rates;
     uint256 internal indices;
     uint256 internal sides;
-    MarketRisk internal risk;
-    MarketCaps internal caps;
-    uint256 internal settlementAt;
     mapping(uint256 side => mapping(uint256 epoch => EpochEnd)) internal epochs;
     /// @dev In a transaction that accrued: updatedAt and whether live of its price, as in MarketNow, and SEEN_BIT.
     uint256 internal transient seenPrice;
 
-    modifier onlyClearing() {
-        if (msg.sender != clearing) revert MarketOnlyClearing(msg.sender);
-        _;
-    }
-
     constructor(address authority_, address clearing_, Listing memory l, RiskParams memory p)
-        AccessManaged(authority_)
+        PerpParams(authority_, clearing_)
     {
         _bound("strictWindow", l.strictWindow, 1 minutes, 1 days);
         _bound("premiumWindow", l.premiumWindow, 1 minutes, 1 days);
@@ -69,7 +59,6 @@ contract PerpMarket is IPerpMarket, AccessManaged {
         _bound("fullPremium", l.fullPremium, 0.001e18, 1e18);
         _bound("settlementWindow", l.settlementWindow, 1 hours, 30 days);
         _bound("oracle.maximum", IOracle(l.oracle).maximum(), 1, type(uint80).max);
-        clearing = clearing_;
         oracle = l.oracle;
         STRICT_WINDOW = l.strictWindow;
         PREMIUM_WINDOW = l.premiumWindow;
@@ -87,8 +76,7 @@ contract PerpMarket is IPerpMarket, AccessManaged {
         s.validUntil = price.validUntil;
         (prices, rates) = (s.prices(), s.rates());
         emit MarketSet(prices, rates, 0, 0);
-        risk.mmrFrom = risk.mmrTo = p.mmr;
-        _setParams(p);
+        _firstParams(p);
     }
 
     // The clearing house's calls
@@ -125,7 +113,7 @@ contract PerpMarket is IPerpMarket, AccessManaged {
 
     /// @dev Ends the settlement window: positions have size 0 from then on.
     function _closeWhenDue(MarketNow memory w) internal {
-        if (w.state() == MarketState.Closed || block.timestamp < settlementAt + SETTLEMENT_WINDOW) return;
+        if (w.state() == MarketState.Closed || block.timestamp < _settledFrom()) return;
         risk.state = MarketState.Closed;
         MarketWords memory s = MarketWordsLib.unpack(w.prices, w.rates, w.indices, w.sides);
         _rollBoth(s);
@@ -136,13 +124,18 @@ contract PerpMarket is IPerpMarket, AccessManaged {
         emit StateSet(MarketState.Closed);
     }
 
+    /// @dev When the settlement window is over.
+    function _settledFrom() internal view returns (uint256) {
+        return limits.settlementAt + SETTLEMENT_WINDOW;
+    }
+
     /// @inheritdoc IPerpMarket
     function peek() external view returns (MarketView memory m) {
         MarketNow memory w;
         _load(w);
         Price memory price;
         if (w.state() >= MarketState.Settling) {
-            if (block.timestamp >= settlementAt + SETTLEMENT_WINDOW) w.rates &= ~(uint256(type(uint80).max) << 80);
+            if (block.timestamp >= _settledFrom()) w.rates &= ~(uint256(type(uint80).max) << 80);
             price = _fixedPrice(w.index());
         } else {
             price = IOracle(oracle).peek();
@@ -306,12 +299,6 @@ contract PerpMarket is IPerpMarket, AccessManaged {
         (w.prices, w.rates, w.indices, w.sides) = (s.prices(), s.rates(), s.indices(), s.sides());
     }
 
-    /// @dev The maintenance rate now, WAD, from the stored slot of MarketRisk.
-    function _mmr(uint256 riskWord) internal view returns (uint256) {
-        (uint24 from, uint24 to) = (uint24(riskWord >> 24), uint24(riskWord >> 48));
-        return RiskBounds.ramp(from, to, uint32(riskWord >> 72), uint24(riskWord >> 104), block.timestamp);
-    }
-
     function _fixedPrice(uint256 index) internal view returns (Price memory) {
         return Price(index, block.timestamp, type(uint40).max, PriceStatus.Ok);
     }
@@ -343,25 +330,6 @@ contract PerpMarket is IPerpMarket, AccessManaged {
     }
 
     /// @inheritdoc IPerpMarket
-    function params() external view returns (RiskParams memory p) {
-        MarketRisk memory r = risk;
-        MarketCaps memory c = caps;
-        p = RiskParams(
-            r.imr,
-            r.mmrTo,
-            r.rampSeconds,
-            r.profitWeight,
-            c.fundingCap,
-            r.velocity,
-            c.interestRate,
-            r.sizeScale,
-            r.minNotional,
-            c.accountCap,
-            c.openInterestCap
-        );
-    }
-
-    /// @inheritdoc IPerpMarket
     function state() external view returns (MarketState) {
         return risk.state;
     }
@@ -373,32 +341,6 @@ contract PerpMarket is IPerpMarket, AccessManaged {
         MarketNow memory w;
         _accrue(w, true);
         _setParams(p);
-    }
-
-    function _setParams(RiskParams memory p) internal {
-        RiskBounds.check(p);
-        MarketRisk memory r = risk;
-        // It divides the maintenance margin of large positions and does not ramp: it may only rise.
-        if (p.sizeScale < r.sizeScale) revert RiskBounds.RiskOutOfBounds("sizeScale", p.sizeScale, r.sizeScale);
-        r.mmrFrom = uint24(Fixed.divUp(_mmr(risk.word()), 1e12));
-        (r.mmrTo, r.rampStart, r.rampSeconds) = (p.mmr, uint32(block.timestamp), p.rampSeconds);
-        (r.imr, r.profitWeight, r.velocity) = (p.imr, p.profitWeight, p.velocity);
-        (r.minNotional, r.sizeScale) = (p.minNotional, p.sizeScale);
-        risk = r;
-        MarketCaps memory c = caps;
-        (c.openInterestCap, c.accountCap) = (p.openInterestCap, p.accountCap);
-        (c.fundingCap, c.interestRate) = (p.fundingCap, p.interestRate);
-        caps = c;
-        emit ParamsSet(p);
-    }
-
-    /// @inheritdoc IPerpMarket
-    function tightenCaps(uint80 openInterestCap, uint48 accountCap) external restricted {
-        MarketCaps memory c = caps;
-        if (openInterestCap > c.openInterestCap) revert MarketNotTighter(c.openInterestCap, openInterestCap);
-        if (accountCap > c.accountCap) revert MarketNotTighter(c.accountCap, accountCap);
-        (caps.openInterestCap, caps.accountCap) = (openInterestCap, accountCap);
-        emit CapsTightened(openInterestCap, accountCap);
     }
 
     /// @inheritdoc IPerpMarket
@@ -429,7 +371,7 @@ contract PerpMarket is IPerpMarket, AccessManaged {
         MarketNow memory w;
         _accrue(w, true);
         risk.state = MarketState.Settling;
-        settlementAt = block.timestamp;
+        limits.settlementAt = uint40(block.timestamp);
         emit StateSet(MarketState.Settling);
     }
 

@@ -15,6 +15,9 @@ library RiskBounds {
     /// @notice A side's units may not pass this either: then it would begin a new epoch at every fill.
     uint256 internal constant MAX_OPEN_INTEREST = 1 << 79;
 
+    /// @notice A gap loss of 5 %: more than any run of the worst day that we know left at margin rates of 8 and 5 %.
+    uint256 internal constant MAX_BACKING_MULTIPLE = 20;
+
     /// @notice Thrown when a parameter is outside its bounds; `field` is its name.
     error RiskOutOfBounds(bytes32 field, uint256 value, uint256 bound);
 
@@ -36,6 +39,10 @@ library RiskBounds {
         if (p.minNotional == 0) revert RiskOutOfBounds("minNotional", 0, 1);
         if (p.openInterestCap > MAX_OPEN_INTEREST) {
             revert RiskOutOfBounds("openInterestCap", p.openInterestCap, MAX_OPEN_INTEREST);
+        }
+        if (p.backingMultiple == 0) revert RiskOutOfBounds("backingMultiple", 0, 1);
+        if (p.backingMultiple > MAX_BACKING_MULTIPLE) {
+            revert RiskOutOfBounds("backingMultiple", p.backingMultiple, MAX_BACKING_MULTIPLE);
         }
     }
 

@@ -56,7 +56,7 @@ struct Price {
 /// @param depth Lots that move the vAMM's mid from the index to its band, WAD.
 /// @param profitWeight Share of positive pnl that counts for initial margin, WAD.
 /// @param minNotional Least notional of a position, WAD quote.
-/// @param openInterestCap Most open interest a side may grow to, WAD lots.
+/// @param openInterestCap Most open interest a side may grow to, WAD lots: the lower of static and backed cap.
 /// @param accountCap Most notional one account may grow to, WAD quote.
 /// @param updatedAt When the oracle's round was written, seconds; 0 when there is no valid price.
 /// @param variance Variance of the index per second, WAD.

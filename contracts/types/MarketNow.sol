@@ -33,13 +33,23 @@ struct MarketRisk {
     uint56 sizeScale;
 }
 
-/// @dev depth 80 | openInterestCap 80 | accountCap 48 | fundingCap 24 | interestRate 24 = 256 bits
+/// @dev depth 80 | openInterestCap 80 | accountCap 48 | fundingCap 24 | interestRate 24 = 256 bits. The cap here is the
+/// one in force; what it is made of stands in MarketLimits.
 struct MarketCaps {
     uint80 depth;
     uint80 openInterestCap;
     uint48 accountCap;
     uint24 fundingCap;
     uint24 interestRate;
+}
+
+/// @dev settlementAt 40 | openInterestCap 80 | backing 80 | backingMultiple 8 = 208 bits. What a fill does not read.
+/// `backing` is in lots at the index of its day, UNTOLD from the birth of the market until the clearing house tells it.
+struct MarketLimits {
+    uint40 settlementAt;
+    uint80 openInterestCap;
+    uint80 backing;
+    uint8 backingMultiple;
 }
 
 /// @notice Reads a market's words. A field's width bounds its value, so nothing here can overflow.

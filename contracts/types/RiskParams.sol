@@ -12,7 +12,9 @@ pragma solidity 0.8.37;
 /// @param sizeScale Notional at which an account's margin rates have doubled, whole quote.
 /// @param minNotional Least notional of a position, whole quote.
 /// @param accountCap Most notional an account may grow to, whole quote.
-/// @param openInterestCap Most open interest of a side, WAD lots.
+/// @param openInterestCap Most open interest of a side, WAD lots, whatever backs the market.
+/// @param backingMultiple Most open interest of a side over what backs the market, whole number: 1 over the modelled gap
+/// loss, the share of open interest that a jump leaves as deficits.
 struct RiskParams {
     uint24 imr;
     uint24 mmr;
@@ -25,4 +27,5 @@ struct RiskParams {
     uint16 minNotional;
     uint48 accountCap;
     uint80 openInterestCap;
+    uint8 backingMultiple;
 }

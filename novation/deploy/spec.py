@@ -110,6 +110,7 @@ class Risk(Section):
     min_notional: Whole
     account_cap: Whole
     open_interest_cap: Wad
+    backing_multiple: Whole
 
 
 class Vamm(Section):

@@ -28,6 +28,8 @@ from novation.units import K_UNIT, PPM_IN_WAD, RATIO_UNIT, WAD
 FLOOR_INVERSE = 1000
 """A side whose ratio O / N falls below 1 / FLOOR_INVERSE begins a new epoch."""
 MAX_UNITS = 2**79
+UNTOLD = 2**80 - 1
+"""Backing that nobody told yet: its cap is above every static one."""
 SHUTDOWN_SILENCE = 86_400
 MAX_PREMIUM = 2**31 - 1
 MAX_U16, MAX_U40, MAX_U80 = 2**16 - 1, 2**40 - 1, 2**80 - 1
@@ -75,6 +77,7 @@ class PerpMarket:
         )
         self.state = MarketState.ACTIVE
         self.depth = 0
+        self.backing = UNTOLD
         self.mmr_from = params.mmr
         self.ramp_start = 0
         self.settlement_at = 0
@@ -144,6 +147,15 @@ class PerpMarket:
     def set_depth(self, depth: int) -> None:
         """Lots that move the venue's mid to its band, WAD; saturates."""
         self.depth = min(depth, MAX_U80)
+
+    def set_backing(self, lots: int) -> int:
+        """What backs the market, WAD lots at the index; the backed cap."""
+        self.backing = min(lots, UNTOLD - 1)
+        return self.backed_cap
+
+    @property
+    def backed_cap(self) -> int:
+        return self.backing * self.params.backing_multiple
 
     def require_price(self) -> None:
         """The oracle's error by name, without its numbers, when the price is not valid."""
@@ -254,7 +266,7 @@ class PerpMarket:
             depth=self.depth,
             profit_weight=p.profit_weight * PPM_IN_WAD,
             min_notional=p.min_notional * WAD,
-            open_interest_cap=p.open_interest_cap,
+            open_interest_cap=min(p.open_interest_cap, self.backed_cap),
             account_cap=p.account_cap * WAD,
             updated_at=price.updated_at,
             variance=s.variance * accrual.VARIANCE_UNIT,
@@ -281,7 +293,7 @@ class PerpMarket:
         self.params = params
 
     def tighten_caps(self, open_interest_cap: int, account_cap: int) -> None:
-        """WAD lots and whole quote; neither may rise."""
+        """Static caps, WAD lots and whole quote; neither may rise."""
         p = self.params
         for current, proposed in (
             (p.open_interest_cap, open_interest_cap),
@@ -323,7 +335,7 @@ class PerpMarket:
         return (
             deepcopy(self.words),
             dict(self.epochs),
-            (self.state, self.depth, self.params),
+            (self.state, self.depth, self.backing, self.params),
             (self.mmr_from, self.ramp_start, self.settlement_at),
         )
 
@@ -331,7 +343,7 @@ class PerpMarket:
         """Back to a snapshot, which stays usable."""
         words, epochs, life, ramp = kept
         self.words, self.epochs = deepcopy(words), dict(epochs)
-        self.state, self.depth, self.params = life
+        self.state, self.depth, self.backing, self.params = life
         self.mmr_from, self.ramp_start, self.settlement_at = ramp
 
 

@@ -84,6 +84,8 @@ class RiskParams:
     min_notional: int
     account_cap: int
     open_interest_cap: int
+    backing_multiple: int
+    """Most open interest over what backs the market: 1 over the modelled gap loss."""
 
 
 @dataclass(frozen=True)

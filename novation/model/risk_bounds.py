@@ -13,6 +13,7 @@ MAX_VELOCITY = 50_000
 MAX_INTEREST_RATE = 1_000_000
 MIN_SIZE_SCALE = 10_000
 MAX_OPEN_INTEREST = 1 << 79
+MAX_BACKING_MULTIPLE = 20
 
 
 def check(p: RiskParams) -> None:
@@ -39,6 +40,9 @@ def check(p: RiskParams) -> None:
         raise _refused("minNotional", 0, 1)
     if p.open_interest_cap > MAX_OPEN_INTEREST:
         raise _refused("openInterestCap", p.open_interest_cap, MAX_OPEN_INTEREST)
+    if not 1 <= p.backing_multiple <= MAX_BACKING_MULTIPLE:
+        bound = MAX_BACKING_MULTIPLE if p.backing_multiple else 1
+        raise _refused("backingMultiple", p.backing_multiple, bound)
 
 
 def ramp(start_rate: int, end_rate: int, start: int, duration: int, time: int) -> int:

@@ -15,7 +15,14 @@ from novation.chain.reverts import decode_revert
 from novation.model import oracle
 from novation.model.clock import Clock
 from novation.model.errors import Refused
-from novation.model.market import Listing, MarketView, MarketWords, PerpMarket, RiskParams
+from novation.model.market import (
+    UNTOLD,
+    Listing,
+    MarketView,
+    MarketWords,
+    PerpMarket,
+    RiskParams,
+)
 from novation.model.oracle import Config, Described, Feed, Round
 from novation.units import WAD
 from tests.local_chain import LocalChain, local_chain
@@ -47,6 +54,7 @@ RISK = RiskParams(
     min_notional=50,
     account_cap=5_000_000,
     open_interest_cap=20_000 * WAD,
+    backing_multiple=20,
 )
 
 
@@ -124,6 +132,9 @@ class Pair:
     def set_depth(self, depth: int) -> None:
         self.both(lambda: self.model.set_depth(depth), 1, "setDepth", depth)
 
+    def set_backing(self, lots: int) -> None:
+        self.both(lambda: self.model.set_backing(lots), 1, "setBacking", lots)
+
     def set_params(self, after: int = 1, **changes: int) -> None:
         p = replace(self.model.params, **changes)
         self.both(lambda: self.model.set_params(p), after, "setParams", as_struct(p))
@@ -165,12 +176,15 @@ class Pair:
 
     def same(self) -> MarketView:
         """Every stored word and the whole view agree, exactly; the view."""
-        stored, seen = self.chain.batch([self.contract.at("words"), self.contract.at("peek")])
+        asked = [self.contract.at(view) for view in ("words", "peek", "backing")]
+        stored, seen, backing = self.chain.batch(asked)
         for name in (f.name for f in fields(MarketWords)):
             assert getattr(stored, camel(name)) == getattr(self.words, name), name
         view = self.model.peek()
         for name in (f.name for f in fields(MarketView)):
             assert getattr(seen, camel(name)) == getattr(view, name), name
+        told = self.model.backing != UNTOLD
+        assert tuple(backing) == (self.model.backing, self.model.backed_cap, told)
         return view
 
     def same_epochs(self) -> None:

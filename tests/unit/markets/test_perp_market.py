@@ -93,7 +93,13 @@ class TestListing:
 class TestCallers:
     @pytest.mark.parametrize(
         ("function", "values"),
-        [("accrue", ()), ("accrueToBook", ()), ("book", (0, 0, 0, 0)), ("setDepth", (1,))],
+        [
+            ("accrue", ()),
+            ("accrueToBook", ()),
+            ("book", (0, 0, 0, 0)),
+            ("setDepth", (1,)),
+            ("setBacking", (1,)),
+        ],
     )
     def test_only_the_clearing_house_moves_a_market(
         self, market: Pair, function: str, values: tuple[int, ...]
@@ -139,6 +145,8 @@ class TestParams:
             ({"size_scale": 9_999_999}, "sizeScale", 9_999_999, 10_000_000),
             ({"min_notional": 0}, "minNotional", 0, 1),
             ({"open_interest_cap": 2**79 + 1}, "openInterestCap", 2**79 + 1, 2**79),
+            ({"backing_multiple": 0}, "backingMultiple", 0, 1),
+            ({"backing_multiple": 21}, "backingMultiple", 21, 20),
         ],
     )
     def test_parameter_outside_a_bound_is_refused(
@@ -164,6 +172,7 @@ class TestParams:
             size_scale=2**56 - 1,
             open_interest_cap=2**79,
             min_notional=1,
+            backing_multiple=1,
         )
         assert not market.refusals
         assert market.contract.read("params").mmr == 999_999

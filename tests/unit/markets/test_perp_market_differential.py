@@ -58,6 +58,7 @@ def any_risk(rng: random.Random) -> dict[str, int]:
         "min_notional": rng.randint(1, 65_535),
         "account_cap": rng.randint(0, 10**9),
         "open_interest_cap": rng.randint(0, 10**23),
+        "backing_multiple": rng.randint(1, 20),
     }
     return made | outside if rng.random() < 0.25 else made
 
@@ -78,8 +79,10 @@ def step(rng: random.Random, pair: Made) -> None:
             (None, 0, rng.randint(-WAD // 20, WAD // 20), rng.randint(-3 * WAD, 3 * WAD))
         )
         pair.book(*interest(rng), premium, after)
-    elif kind < 0.85:
+    elif kind < 0.825:
         pair.set_depth(rng.choice((0, rng.randint(1, 10**23), 2**100)))
+    elif kind < 0.85:
+        pair.set_backing(rng.choice((0, rng.randint(1, 10**22), 2**79 // 20, 2**100)))
     elif kind < 0.92:
         pair.set_params(after, **any_risk(rng))
     elif kind < 0.96:
