@@ -235,6 +235,11 @@ class Twin:
         on_model = lambda: self.model.convert(*values, address(owner))  # noqa: E731
         self.both_from(owner, on_model, "resolver", "convert", *values)
 
+    def back(self, owner: str, market: int, leaving: bool) -> None:
+        """By anybody, who may say that he is the venue."""
+        on_model = lambda: self.model.back(market, leaving, address(owner))  # noqa: E731
+        self.both_from(owner, on_model, "backing", "back", market, leaving)
+
     def struct_of(self, ask: Takeover) -> dict[str, Any]:
         """The takeover as the contract is asked for it."""
         held = ask.expected
@@ -314,6 +319,8 @@ class Twin:
         assert model.orphan_deficit == world.clearing.read("orphanDeficit")
         losses = tuple(world.resolver.read("losses"))
         assert losses == (model.covered_debt, model.bare_debt, model.interest_pending)
+        told = world.chain.batch(m.perp.at("backing") for m in world.markets)
+        assert [b.lots for b in told] == [m.backing for m in model.markets]
         covers = world.chain.batch(world.insurance.at("coverOf", m) for m in markets)
         kept = [self.fund.cover_of(m) for m in markets]
         assert [tuple(c) for c in covers] == [(c.ppm, c.drawn_at, c.used) for c in kept]

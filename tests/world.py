@@ -226,6 +226,11 @@ class World:
         self.push(market.feed, price)
         self.chain.send(market.vamm, "executeDeposit", account)
 
+    @property
+    def backing(self) -> Contract:
+        """The clearing house's door for what backs a market."""
+        return Contract(self.chain, self.clearing.address, "IBacking")
+
     # Actions
 
     def send(self, contract: str, function: str, *values: Any, sender: str | None = None) -> Any:

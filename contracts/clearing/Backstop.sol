@@ -13,12 +13,13 @@ import {Ask, Fill} from "../types/Fill.sol";
 import {House, Words} from "../types/Ledger.sol";
 import {LiquidationTerms, Takeover, Taken} from "../types/Liquidation.sol";
 import {MarketState, MarketView} from "../types/Market.sol";
+import {Backing} from "./Backing.sol";
 import {Delegating} from "./Delegating.sol";
 import {LossPath} from "./LossPath.sol";
 
 /// @title Backstop: what happens to accounts below their margin.
 /// @custom:stop nothing: taking risk off unhealthy accounts has no switch.
-contract Backstop is LossPath, Delegating, IBackstop {
+contract Backstop is LossPath, Backing, Delegating, IBackstop {
     using Fixed for int256;
     using Words for House;
 
@@ -44,6 +45,10 @@ contract Backstop is LossPath, Delegating, IBackstop {
         House h;
         uint256 fund;
         uint256 held;
+    }
+
+    function _insurance() internal view override returns (AccountId) {
+        return insurance;
     }
 
     /// @inheritdoc IBackstop

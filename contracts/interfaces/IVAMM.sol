@@ -85,16 +85,18 @@ interface IVAMM is IVenue {
     /// @dev The account must have given this contract FUND. The caller must be its owner or a delegate with FUND.
     function requestDeposit(AccountId account, uint256 amount) external;
 
-    /// @notice Mints for a deposit request once a newer round has come. Anyone may.
+    /// @notice Mints for a deposit request once a newer round has come. Anyone may. The backed cap of open interest follows.
     function executeDeposit(AccountId account) external returns (uint256 shares);
 
     /// @notice Asks for the value of `shares` after the cooldown. @param minRatio Least release ratio, WAD.
     function requestWithdrawal(AccountId account, uint256 shares, uint64 minRatio) external;
 
     /// @notice Pays a cooled request at the lower value, at a round after the cooldown. Anyone may.
+    /// @dev Refused (IBacking.BackingTooLow) when what stays would not back the open interest.
     function executeWithdrawal(AccountId account) external returns (uint256 amount);
 
     /// @notice Pays a cooled request in kind: the LP's part of money and of the position, at the index. LP only.
+    /// @dev Never refused for the backed cap: it falls with him, and open interest may not grow until it is below.
     function executeInKind(AccountId account) external returns (uint256 amount, int256 size);
 
     /// @notice Ends a request whose window has passed; escrowed money goes back. Anyone may.

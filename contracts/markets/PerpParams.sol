@@ -114,7 +114,7 @@ abstract contract PerpParams is IPerpMarket, AccessManaged {
     }
 
     /// @inheritdoc IPerpMarket
-    function backing() external view returns (uint256, uint256, bool) {
+    function backing() external view returns (uint256 lots, uint256 cap, bool told) {
         MarketLimits memory l = limits;
         return (l.backing, _backedCap(l), l.backing != UNTOLD);
     }

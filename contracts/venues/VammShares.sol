@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
 import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
+import {IBacking} from "../interfaces/IBacking.sol";
 import {IClearingHouse} from "../interfaces/IClearingHouse.sol";
 import {IPerpMarket} from "../interfaces/IPerpMarket.sol";
 import {IVAMM} from "../interfaces/IVAMM.sol";
@@ -215,6 +216,11 @@ abstract contract VammShares is IVAMM, AccessManaged {
         clearing.setDepth(market, depth);
     }
 
+    /// @dev The cap of open interest follows the pool's money; money that leaves may not fall short of what is open.
+    function _back(bool leaving) internal {
+        IBacking(address(clearing)).back(market, leaving);
+    }
+
     // Deposits
 
     /// @inheritdoc IVAMM
@@ -250,6 +256,7 @@ abstract contract VammShares is IVAMM, AccessManaged {
         uint256 after_ = uint256(before + int256(uint256(r.amount)));
         _rescale(m, held, held, uint256(before), after_);
         _setDepth(_push());
+        _back(false);
         emit SharesMinted(id, minted, r.amount, total);
     }
 
@@ -297,6 +304,7 @@ abstract contract VammShares is IVAMM, AccessManaged {
         }
         _move(account, id, amount);
         _shrink(m, held, held, uint256(int256(a.capital) + a.pnl));
+        _back(true);
         emit SharesBurned(id, r.amount, amount, 0, total);
     }
 
@@ -320,6 +328,7 @@ abstract contract VammShares is IVAMM, AccessManaged {
         (legs[0], legs[1]) = id.key() < account.key() ? (lp, pool) : (pool, lp);
         clearing.clear(market, legs, 0, KEEP_PREMIUM);
         _shrink(m, held, held - size, a.capital + uint256(a.pnl));
+        _back(false);
         emit SharesBurned(id, r.amount, amount, size, total);
     }
 

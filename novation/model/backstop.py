@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from novation.model.atomic import atomic
+from novation.model.backing import Backing
 from novation.model.clearing import MAX_FEE, check_house_fee, check_leg
 from novation.model.errors import Refused
 from novation.model.fixed import mul_wad_up
@@ -16,7 +17,7 @@ from novation.model.liquidation import LiquidationTerms
 from novation.model.margin import only_fell
 from novation.model.market import PerpMarket
 from novation.model.market_types import MarketState, MarketView
-from novation.model.resolution import Pool, Resolution
+from novation.model.resolution import Pool
 from novation.model.sides import Position, size_of
 from novation.units import WAD
 
@@ -50,7 +51,7 @@ class Taken:
 
 
 @dataclass
-class Backstop(Resolution):
+class Backstop(Backing):
     """Takeovers; how the bankrupt end is in Resolution."""
 
     @atomic

@@ -42,6 +42,7 @@ class Clearing(Protocol):
     def market(self, number: int) -> PerpMarket: ...
     def accrue_for(self, market: int, a: bytes, b: bytes) -> tuple[MarketView, int, int]: ...
     def set_depth(self, market: int, depth: int, sender: bytes) -> None: ...
+    def back(self, market: int, leaving: bool, sender: bytes) -> tuple[int, int]: ...
     def touch(self, accounts: Sequence[bytes]) -> None: ...
     def transfer(self, from_: bytes, to: bytes, amount: int, sender: bytes) -> None: ...
     def stored(self, account: bytes) -> Money: ...
@@ -192,6 +193,10 @@ class VammShares:
     def _set_depth(self) -> None:
         self.clearing.set_depth(self.market, self._push(), sender=self.address)
 
+    def _back(self, leaving: bool) -> None:
+        """The backed cap follows; money that leaves may not fall short of what is open."""
+        self.clearing.back(self.market, leaving, sender=self.address)
+
     # Value
 
     def _equities(self, m: MarketView, a: Money, held: int) -> tuple[int, int]:
@@ -259,6 +264,7 @@ class VammShares:
         self.clearing.transfer(self.escrow, self.account, r.amount, sender=self.address)
         self._rescale(m, held, held, before, before + r.amount)
         self._set_depth()
+        self._back(leaving=False)
         return minted
 
     # Withdrawals
@@ -310,6 +316,7 @@ class VammShares:
             amount = min(amount, self.clearing.stored(self.account).capital)
         self.clearing.transfer(self.account, account, amount, sender=self.address)
         self._shrink(m, held, held, capital + pnl)
+        self._back(leaving=True)
         return amount
 
     @atomic
@@ -332,6 +339,7 @@ class VammShares:
         legs.sort(key=lambda leg: leg.account)
         self.clearing.clear(self.market, legs, 0, None, sender=self.address)
         self._shrink(m, held, held - size, a.capital + a.pnl)
+        self._back(leaving=False)
         return amount, size
 
     @atomic

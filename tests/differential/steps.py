@@ -17,19 +17,19 @@ LISTINGS = ({}, {}, {"isolated": True, "shortWindow": 600, "interruption": 30})
 POOLS = ({}, {"follow": False, "returnSpeed": 20, "depth": 8}, {"follow": False, "returnSpeed": 0})
 
 
-def listed_world(chain: LocalChain) -> World:
-    """Three markets that have not moved yet."""
+def listed_world(chain: LocalChain, **risks: int) -> World:
+    """Three markets that have not moved yet; `risks` are of all."""
     made = World.deploy(chain)
-    for price, risks, listed, pool in zip(PRICES, RISKS, LISTINGS, POOLS, strict=True):
-        made.list_market(price, risks=risks, listed=listed, pool=pool)
+    for price, own, listed, pool in zip(PRICES, RISKS, LISTINGS, POOLS, strict=True):
+        made.list_market(price, risks=own | risks, listed=listed, pool=pool)
     return made
 
 
-def twin_of(world: World) -> Twin:
+def twin_of(world: World, **risks: int) -> Twin:
     twin = Twin(world, world.chain.accounts[7])
     terms = zip(world.markets, RISKS, LISTINGS, POOLS, strict=True)
-    for market, risks, listed, pool in terms:
-        twin.adopt(market, listing("", **listed), risk(**risks), vamm_params(**pool))
+    for market, own, listed, pool in terms:
+        twin.adopt(market, listing("", **listed), risk(**own | risks), vamm_params(**pool))
     ether = world.chain.deploy("MockToken", "Ether", "ETH", 18)
     twin.clock.now = world.chain.now
     for owner in OWNERS:

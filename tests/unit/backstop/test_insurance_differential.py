@@ -262,6 +262,7 @@ class Walk:
                 (("coverOf", market), (c.ppm, c.drawn_at, c.used)),
                 (("usedOf", market), mine.used_of(market)),
                 (("allotmentOf", market), mine.allotment_of(market)),
+                (("coverAt", market, x), mine.cover_at(market, x)),
             ]
         accounts, house, vault = (i.account, i.sink), i.world.clearing, i.world.vault
         calls = [house.at("account", a) for a in accounts] + [vault.at("settlementHeld")]

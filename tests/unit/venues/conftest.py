@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from novation.chain.errors import ContractError
-from novation.model.clearing import ClearingHouse
+from novation.model.backstop import Backstop
 from novation.model.clock import Clock
 from novation.model.fixed import sqrt
 from novation.model.market import Listing, PerpMarket, RiskParams
@@ -54,6 +54,7 @@ RISK = RiskParams(
     min_notional=1,
     account_cap=10**12,
     open_interest_cap=2**79,
+    backing_multiple=20,
 )
 
 
@@ -80,12 +81,13 @@ class Pool:
         self.price = price
         self.updated_at = self.clock.now
         self.vault = SettlementVault()
-        self.house = ClearingHouse(self.vault, treasury=account(b"\x77" * 20))
+        self.house = Backstop(self.vault, treasury=account(b"\x77" * 20))
         self.market = PerpMarket(self.clock, self.read, LISTING, RISK)
         self.house.list_market(self.market)
         self.house.set_venue(VENUE, 0, True)
         made = VammParams(**(vars(PARAMS) | params))
         self.vamm = Vamm(self.clock, self.house, 0, VENUE, made)
+        self.house.pools[0] = self.vamm
         for owner in (TRADER, OTHER):
             self.fund(owner, 10**7 * WAD)
         if liquidity:
