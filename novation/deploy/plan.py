@@ -132,9 +132,18 @@ class Planner:
         self.addresses[name] = creation.address
         return creation.address
 
-    def call(self, step: str, name: str, function: str, *values: Any, facts: list[Fact]) -> None:
-        """A call of a contract of the plan, done when the facts hold."""
-        artifact = self.artifact(name)
+    def call(
+        self,
+        step: str,
+        name: str,
+        function: str,
+        *values: Any,
+        facts: list[Fact],
+        door: str | None = None,
+    ) -> None:
+        """A call of a contract of the plan, done when the facts hold. `door`: whose function it is,
+        if not that contract's own."""
+        artifact = artifacts.load(door) if door else self.artifact(name)
         data = encode_call(artifact, function, *values)
         self.steps.append(Step(step, self.addresses[name], data, None, tuple(facts)))
 
@@ -322,7 +331,11 @@ class Planner:
             part = self.fact(name, {"ppm": market.allotment}, "coverOf", number)
             step = f"{name}: {market.name}"
             self.call(step, name, "setAllotment", number, market.allotment, facts=[part])
-            self.facts += [stand, part]
+            # From here on the market has a backed cap: 0, until there is cover or liquidity.
+            told = self.fact(f"PerpMarket {market.name}", {"told": True}, "backing")
+            name, step = "ClearingHouse", f"ClearingHouse: back {market.name}"
+            self.call(step, name, "back", number, False, facts=[told], door="IBacking")
+            self.facts += [stand, part, told]
 
     # Rights
 
