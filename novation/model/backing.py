@@ -19,17 +19,21 @@ class Backing(Resolution):
         `leaving`: money of the market's venue, who asks, has left; what stays must back all.
         """
         perp = self.market(market)
-        pool = self.pools.get(market)
-        counted = pool.address if pool and self.venues.get(pool.address) == market else None
-        money = 0
-        if counted is not None:
-            a = self._touch_alone(counted + bytes(12)).a
-            money = max(a.capital + a.pnl, 0) // 2
         m = perp.accrue()
         if not m.live:
             perp.require_price()
+        money = 0
         if self.fund:
             money += self.fund.cover_at(market, self.stored(self.insurance).capital)
+        pool = self.pools.get(market)
+        counted = pool.address if pool and self.venues.get(pool.address) == market else None
+        if counted is not None:
+            account = counted + bytes(12)
+            for number in range(len(self.markets)):
+                if number != market and self.stored(account).bitmap >> number & 1:
+                    self.market(number).accrue()
+            a, _ = self.health(account)
+            money += max(a.capital + a.pnl, 0) // 2
         cap = perp.set_backing(money * WAD // m.index)
         if leaving and sender == counted and m.open_interest > cap:
             raise Refused("BackingTooLow", market=market, openInterest=m.open_interest, cap=cap)
