@@ -106,6 +106,10 @@ def test_deploy_from_nothing_makes_the_venue_and_its_manifest(
     assert vault.read("collateralAt", 1).token == manifest.address("Token WBTC")
     vamm = Contract(chain, manifest.address("VAMM ETH"), "VAMM")
     assert vamm.read("params").band == 30_000
+    for name in ("ETH", "BTC"):
+        market = Contract(chain, manifest.address(f"PerpMarket {name}"), "PerpMarket")
+        assert market.read("backing") == (0, 0, True)
+        assert market.read("peek").openInterestCap == 0
 
 
 def test_manifest_keeps_inputs_as_text_and_every_transaction(

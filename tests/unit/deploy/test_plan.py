@@ -52,6 +52,13 @@ def test_venues_are_marked_before_anybody_can_deposit(local_spec: Spec) -> None:
         assert order.index(f"ClearingHouse: venue {market.name}") < order.index("MarginVault")
 
 
+def test_markets_are_told_their_backing_when_they_have_their_cover(local_spec: Spec) -> None:
+    order = names(local_spec)
+    for market in local_spec.markets:
+        told = order.index(f"ClearingHouse: back {market.name}")
+        assert order.index(f"InsuranceFund: {market.name}") < told
+
+
 def test_rights_come_last(local_spec: Spec) -> None:
     assert names(local_spec)[-1] == "AccessManager: roles"
 
@@ -75,6 +82,7 @@ def test_parameters_reach_the_constructors(local_spec: Spec) -> None:
     plan = make_plan(local_spec, DEPLOYER, nonces(local_spec))
     risk = list(plan.creation("PerpMarket BTC").arguments.values())[-1]
     assert (risk["imr"], risk["mmr"], risk["fundingCap"]) == (80_000, 50_000, 10_000)
+    assert risk["backingMultiple"] == 12
     vamm = list(plan.creation("VAMM BTC").arguments.values())
     assert vamm[2] == 1
     assert vamm[-1]["baseFee"] == 400

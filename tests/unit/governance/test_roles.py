@@ -140,6 +140,8 @@ def test_gov_01_a_rise_of_maintenance_makes_nobody_liquidatable_at_once(governed
         ("interestRate", 1_000_001),
         ("sizeScale", 9_999),
         ("minNotional", 0),
+        ("backingMultiple", 0),
+        ("backingMultiple", 21),
     ],
 )
 def test_gov_05_parameters_outside_their_bounds_are_refused(
