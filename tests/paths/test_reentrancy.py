@@ -119,6 +119,7 @@ class Stage:
             (end, "convert", (self.account, own, ZERO, 1, 1)),
             (end, "collectInterest", ()),
             (w.liquidator, "liquidate", (ask,)),
+            (w.backing, "back", (0, False)),
             (w.liquidator, "resolve", (self.account, own, 0)),
         ]
         return [(at, name, at.encode(name, *values)) for at, name, values in calls]

@@ -26,7 +26,6 @@ VIEW = MarketView(
     profit_weight=WAD // 2,
     min_notional=WAD,
     open_interest_cap=10**6 * WAD,
-    backing_multiple=20,
     account_cap=10**9 * WAD,
     updated_at=1,
     variance=0,

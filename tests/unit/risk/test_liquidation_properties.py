@@ -35,7 +35,6 @@ def market(index: int, mmr: int, scale: int, live: bool = True, strict: int = 0)
         profit_weight=0,
         min_notional=50 * WAD,
         open_interest_cap=0,
-        backing_multiple=20,
         account_cap=0,
         updated_at=0,
         variance=0,
