@@ -31,6 +31,7 @@ class Bench:
         world = Venue.deploy(chain)
         assert isinstance(world, Venue)
         self.world = world
+        world.throttle()
         self.first = self.world.list_chainlink("2000")
         self.second = self.world.list_chainlink("2000")
         for market in (self.first, self.second):

@@ -29,6 +29,7 @@ class StressBench:
         world = Venue.deploy(chain)
         assert isinstance(world, Venue)
         self.world, self.chain = world, chain
+        world.throttle()
         self.market, _ = (world.list_chainlink("2000") for _ in range(2))
         world.add_liquidity(self.market, 2_000_000, "2000")
         world.send("liquidator", "setTerms", 0, liquidation_terms())

@@ -10,11 +10,12 @@ import {IOracle} from "../interfaces/IOracle.sol";
 import {Fixed} from "../libraries/Fixed.sol";
 import {AccountId} from "../types/AccountId.sol";
 import {Price, PriceStatus} from "../types/Market.sol";
+import {Throttle} from "./Throttle.sol";
 
 /// @title CollateralBook: what accounts have besides the settlement token, what it counts, and its sale behind a loss.
-abstract contract CollateralBook is IMarginVault, AccessManaged {
+abstract contract CollateralBook is Throttle {
     /// @dev oracle 160 + decimals 8 + haircut 24 + fromHaircut 24 + endAt 40 = 256 bits.
-    /// haircutScale 64 + fromScale 64 + lastPrice 96 = 224 bits. cap 128 + held 128 = 256 bits. token 160 bits.
+    /// haircutScale 64 + fromScale 64 + lastPrice 96 = 224 bits. cap 128 bits. token 160 bits.
     struct Slot {
         address oracle;
         uint8 decimals;
@@ -25,7 +26,6 @@ abstract contract CollateralBook is IMarginVault, AccessManaged {
         uint64 fromScale;
         uint96 lastPrice;
         uint128 cap;
-        uint128 held;
         address token;
     }
 
@@ -48,7 +48,6 @@ abstract contract CollateralBook is IMarginVault, AccessManaged {
     uint256 public constant MAX_DISCOUNT = 50_000; // (5 %)
     uint256 public constant MAX_INTEREST = 500_000; // (50 % a year)
     uint256 public constant MAX_THRESHOLD = 10_000; // whole quote
-    uint256 internal constant PPM = 1e6;
 
     /// @inheritdoc IMarginVault
     address public immutable clearing;
@@ -66,10 +65,7 @@ abstract contract CollateralBook is IMarginVault, AccessManaged {
 
     /// @dev Views are shut in the middle of a call, when tokens and entries may disagree.
     modifier settled() {
-        if (msg.sender != clearing) {
-            address holder = IClearingHouse(clearing).lockHolder();
-            if (holder != address(0) && holder != msg.sender) revert VaultLocked();
-        }
+        _requireSettled();
         _;
     }
 
@@ -303,7 +299,7 @@ abstract contract CollateralBook is IMarginVault, AccessManaged {
     /// @inheritdoc IMarginVault
     function collateralAt(uint256 slot) external view returns (Collateral memory) {
         Slot storage c = _slots[slot];
-        return Collateral(c.token, c.decimals, c.haircut, c.haircutScale, c.oracle, c.cap, c.held);
+        return Collateral(c.token, c.decimals, c.haircut, c.haircutScale, c.oracle, c.cap, uint128(_heldOf(c.token)));
     }
 
     /// @inheritdoc IMarginVault
@@ -314,6 +310,16 @@ abstract contract CollateralBook is IMarginVault, AccessManaged {
     {
         Slot storage c = _slots[slot];
         return (c.fromHaircut, c.fromScale, c.endAt, c.lastPrice);
+    }
+
+    function _requireToken(address token) internal view override {
+        if (token != settlementToken) _slotOf(token);
+    }
+
+    function _requireSettled() internal view override {
+        if (msg.sender == clearing) return;
+        address holder = IClearingHouse(clearing).lockHolder();
+        if (holder != address(0) && holder != msg.sender) revert VaultLocked();
     }
 
     function _slotOf(address token) internal view returns (uint256) {

@@ -12,7 +12,7 @@ import {CollateralBook} from "./CollateralBook.sol";
 
 /// @title MarginVault: the one mover of tokens; custody, other collateral, haircuts and caps.
 /// @dev The lock is the clearing house's: every path that calls a token holds it, so that no token can come back in.
-/// @custom:stop tightenCap(token, 0) shuts deposits of a collateral; withdrawals are never shut.
+/// @custom:stop tightenCap(token, 0) shuts deposits of a collateral; tightenThrottle slows withdrawals, nothing shuts them.
 contract MarginVault is CollateralBook, Multicall {
     using SafeERC20 for IERC20;
 
@@ -22,8 +22,6 @@ contract MarginVault is CollateralBook, Multicall {
     uint256 public immutable settlementScale;
     /// @dev More than this the ledger's 96 bits could not hold.
     uint256 private immutable _settlementCap;
-
-    uint256 private _settlementHeld;
 
     constructor(address authority_, address clearing_, address settlementToken_)
         CollateralBook(authority_, clearing_, settlementToken_)
@@ -52,7 +50,7 @@ contract MarginVault is CollateralBook, Multicall {
         bytes32 r,
         bytes32 s
     ) external {
-        if (token != settlementToken) _slotOf(token);
+        _requireToken(token);
         // Whoever sees the permit may have used it first; the allowance is then there, and the transfer will tell.
         try IERC20Permit(token).permit(msg.sender, address(this), amount, deadline, v, r, s) {} catch {}
         deposit(account, token, amount);
@@ -78,13 +76,9 @@ contract MarginVault is CollateralBook, Multicall {
     }
 
     function _depositSettlement(AccountId account, uint256 amount) private {
-        uint256 held = _settlementHeld;
-        if (amount > _settlementCap || held + amount > _settlementCap) {
-            revert VaultCapExceeded(settlementToken, _sum(held, amount), _settlementCap);
-        }
         IClearingHouse(clearing).enter();
+        uint256 held = _countIn(settlementToken, amount, _settlementCap);
         _pull(settlementToken, amount);
-        _settlementHeld = held += amount;
         emit Deposited(account, settlementToken, msg.sender, amount, 0, held);
         IClearingHouse(clearing).credit(account, amount * settlementScale);
     }
@@ -96,10 +90,12 @@ contract MarginVault is CollateralBook, Multicall {
         AccountId[] calldata touch,
         uint256 minRelease
     ) private {
-        uint256 held = _settlementHeld;
+        uint256 word = _holdingsNow(settlementToken);
+        uint256 held = uint96(word);
         if (amount > held) revert VaultBalanceTooLow(account, settlementToken, held, amount);
+        _checkThrottle(word, settlementToken, account.owner(), amount);
         IClearingHouse(clearing).debit(account, amount * settlementScale, touch, minRelease);
-        _settlementHeld = held -= amount;
+        held = _countOut(settlementToken, word, amount);
         emit Withdrawn(account, settlementToken, to, amount, 0, held);
         _push(settlementToken, to, amount);
         IClearingHouse(clearing).exit();
@@ -108,12 +104,9 @@ contract MarginVault is CollateralBook, Multicall {
     function _depositCollateral(AccountId account, address token, uint256 amount) private {
         uint256 slot = _slotOf(token);
         Slot storage c = _slots[slot];
-        uint256 held = c.held;
-        if (amount > c.cap || held + amount > c.cap) revert VaultCapExceeded(token, _sum(held, amount), c.cap);
         IClearingHouse(clearing).enter();
+        uint256 held = _countIn(token, amount, c.cap);
         _pull(token, amount);
-        held += amount;
-        c.held = uint128(held);
         uint256 balance = _balances[account][slot] + amount;
         _balances[account][slot] = balance;
         _holds[account] |= 1 << slot;
@@ -128,14 +121,14 @@ contract MarginVault is CollateralBook, Multicall {
         uint256 balance = _balances[account][slot];
         if (amount > balance) revert VaultBalanceTooLow(account, token, balance, amount);
         IClearingHouse(clearing).enter();
+        uint256 word = _holdingsNow(token);
+        _checkThrottle(word, token, account.owner(), amount);
+        uint256 held = _countOut(token, word, amount);
         balance -= amount;
         _balances[account][slot] = balance;
         uint256 holds = _holds[account];
         if (balance == 0) _holds[account] = holds &= ~(1 << slot);
-        Slot storage c = _slots[slot];
-        uint256 held = c.held - amount;
-        c.held = uint128(held);
-        _price(c);
+        _price(_slots[slot]);
         // The margin check asks `collateralValue`, which already counts what is left.
         IClearingHouse(clearing).setCollateral(account, holds != 0, true);
         emit Withdrawn(account, token, to, amount, balance, held);
@@ -165,18 +158,11 @@ contract MarginVault is CollateralBook, Multicall {
 
     /// @inheritdoc IMarginVault
     function settlementWad() external view settled returns (uint256) {
-        return _settlementHeld * settlementScale;
+        return _heldOf(settlementToken) * settlementScale;
     }
 
     /// @inheritdoc IMarginVault
     function settlementHeld() external view settled returns (uint256) {
-        return _settlementHeld;
-    }
-
-    /// @dev For an error's number: what the sum would be, cut at the greatest word.
-    function _sum(uint256 a, uint256 b) private pure returns (uint256) {
-        unchecked {
-            return a + b < a ? type(uint256).max : a + b;
-        }
+        return _heldOf(settlementToken);
     }
 }

@@ -11,12 +11,19 @@ import {AccountId} from "../types/AccountId.sol";
 /// Value of other collateral, per token, WAD quote: V market value, h haircut, S haircutScale.
 ///     counted = V * (1 - h * (1 + V / S)),   V at most S * (1 - h) / (2h), where that is greatest
 /// so that more is never worth less. A dead feed doubles h.
+///
+/// Throttle, per token, token units: H held now, A slow average of H (weight of the past exp(-seconds / THROTTLE_SECONDS)),
+/// s the share. A withdrawal of x that leaves the vault needs
+///     H - x >= A * (1 - s),   the right side rounded down
+/// or x within the owner's exemption. Deposits do not move A, so that neither a deposit taken out again nor one on loan
+/// for a transaction changes what others may take. Of A at any time, more than A * (1 - s)^2 is still held an hour
+/// later, but for exempt withdrawals. Nothing that moves inside the ledger is throttled.
 interface IMarginVault {
     /// @notice Terms of a collateral token.
     /// @param oracle IOracle in WAD quote per whole token; the zero address only in an empty slot.
     /// @param haircut Part of the value that never counts, ppm.
     /// @param haircutScale Value at which the haircut has doubled, whole quote; the haircut grows with the account's own amount.
-    /// @param cap Most that the vault takes in all, token units.
+    /// @param cap Most that the vault takes in all, token units; never more than 96 bits hold.
     /// @param decimals Of the token, 0 to 18.
     struct Collateral {
         address token;
@@ -55,6 +62,8 @@ interface IMarginVault {
     );
     /// @notice Terms of losses behind other collateral; `index` is the interest index up to now, WAD.
     event LossTermsSet(uint256 rate, uint256 threshold, uint256 cap, uint256 index);
+    /// @notice The throttle of a token was set. Its average follows from this and `held` of deposits and withdrawals.
+    event ThrottleSet(address indexed token, uint256 share, uint256 exempt);
 
     /// @notice Thrown when an amount is zero.
     error VaultZeroAmount();
@@ -70,6 +79,9 @@ interface IMarginVault {
     error VaultCapExceeded(address token, uint256 total, uint256 cap);
     /// @notice Thrown when an account withdraws more collateral than it has.
     error VaultBalanceTooLow(AccountId account, address token, uint256 balance, uint256 amount);
+    /// @notice Thrown when a withdrawal is more than the throttle lets go now, and more than the owner's exemption.
+    /// @param available The most that this owner could take now, token units.
+    error VaultThrottled(address token, uint256 wanted, uint256 available);
     /// @notice Thrown at listing: decimals above 18, no code, listed twice, or no slot left.
     error VaultDecimals(address token, uint256 decimals, uint256 maximum);
     error VaultNoCode(address token);
@@ -104,7 +116,7 @@ interface IMarginVault {
     /// @notice Pays `amount` of `token` out of `account` to `to`. Settlement: releases only the pnl that capital lacks
     /// for the amount and for the initial margin that must stay.
     /// @dev Afterwards capital and other collateral alone cover initial margin at strict prices. A flat account can
-    /// always withdraw its capital, whatever any oracle says. The owner names any `to`; a delegate with WITHDRAW pays
+    /// always withdraw its capital, whatever any oracle says, as fast as the throttle lets it. The owner names any `to`; a delegate with WITHDRAW pays
     /// out to the owner only.
     /// @param amount Token units.
     /// @param touch Accounts to touch first, so that losses are collected in the same call. Settlement token only.
@@ -170,6 +182,18 @@ interface IMarginVault {
     /// @return cap WAD quote.
     function lossTerms() external view returns (uint256 rate, uint256 threshold, uint256 cap);
 
+    // Throttle
+
+    /// @notice Sets how fast a token may leave. Restricted.
+    /// @param share Part of the average holdings that may leave at once, and about as much again in each hour, ppm; from
+    /// MIN_SHARE to 1e6, which is no throttle. A token that was never set has none.
+    /// @param exempt Token units that an owner may take within any hour whatever the average says, all his accounts
+    /// together; 0 is no exemption.
+    function setThrottle(address token, uint24 share, uint128 exempt) external;
+
+    /// @notice Lowers the share of a token at once, never below MIN_SHARE. Restricted; for the guardian.
+    function tightenThrottle(address token, uint24 share) external;
+
     // Views (shut while a call is under way, except to the clearing house and the holder of the lock)
 
     /// @notice Settlement tokens held for accounts, as WAD quote: V of the identity.
@@ -185,6 +209,20 @@ interface IMarginVault {
 
     /// @notice Settlement tokens held for accounts, token units.
     function settlementHeld() external view returns (uint256);
+
+    /// @notice The throttle of a token now.
+    /// @return share ppm; 1e6 is none.
+    /// @return exempt Token units an owner and hour.
+    /// @return average Slow average of what is held; what is held, without a throttle.
+    /// @return available Token units that may leave now, exemptions aside.
+    function throttleOf(address token)
+        external
+        view
+        returns (uint256 share, uint256 exempt, uint256 average, uint256 available);
+
+    /// @notice Token units that `owner` may still take whatever the average says; all is back an hour after his last
+    /// withdrawal that needed it.
+    function exemptLeft(address token, address owner) external view returns (uint256);
 
     // Views that are never shut: nothing in them is written while tokens move, but `held`
 

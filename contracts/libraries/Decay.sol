@@ -16,7 +16,7 @@ library Decay {
     /// @notice The average after an interval in which `target` stood; rounded toward `target`.
     /// @param w The weight of the old average, from `weight`.
     function toward(int256 average, int256 target, int256 w) internal pure returns (int256) {
-        // Averages have 80 bits, the weight 60.
+        // Averages have 96 bits at most, the weight 60.
         unchecked {
             return target + (average - target) * w / 1e18;
         }

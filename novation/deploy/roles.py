@@ -23,6 +23,8 @@ FUNCTIONS: dict[str, dict[str, int]] = {
         "setCollateralTerms": RISK,
         "setLossTerms": RISK,
         "tightenCap": GUARDIAN,
+        "setThrottle": RISK,
+        "tightenThrottle": GUARDIAN,
     },
     "PerpMarket": {
         "setParams": RISK,

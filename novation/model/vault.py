@@ -1,4 +1,4 @@
-"""MarginVault in exact integers: tokens held, other collateral, caps, and what collateral counts.
+"""MarginVault in exact integers: tokens held, other collateral, caps, throttles.
 
 Token amounts have the token's decimals; values are WAD quote. The clearing house's part is behind
 `Clearing`; the vault's own changes are undone when that refuses.
@@ -13,6 +13,7 @@ from novation.model.errors import Refused
 from novation.model.fixed import div_up
 from novation.model.market import STATUS_ERRORS
 from novation.model.oracle import Price, PriceStatus
+from novation.model.throttle import Throttle
 from novation.units import PPM, PPM_IN_WAD, WAD
 
 MAX_SLOTS = 8
@@ -24,6 +25,7 @@ MIN_SCALE, MAX_SCALE = 1_000, 10**12
 TERMS_RAMP = 86_400
 WITHDRAW = 2
 CAPITAL_BITS = 2**96 - 1
+MOST_HELD = 2**96 - 1
 OWNER_BYTES = 20
 NO_LIMIT = 2**256 - 1
 
@@ -125,6 +127,7 @@ class MarginVault:
     loss_terms: LossTerms = LossTerms()
     interest: tuple[int, int] = (0, 0)
     """The interest index when the terms were set, WAD, and when."""
+    throttles: dict[str, Throttle] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _check_decimals(self.settlement_token, self.settlement_decimals)
@@ -163,13 +166,15 @@ class MarginVault:
             if total > cap:
                 raise Refused("VaultCapExceeded", token=token, total=total, cap=cap)
             self.clearing.credit(account, amount * self.settlement_scale)
+            self.throttle(token).advance(self.settlement_held, self.clock.now)
             self.settlement_held = total
             return
         slot = self._slot(token)
-        total = slot.held + amount
-        if total > slot.cap:
-            raise Refused("VaultCapExceeded", token=token, total=total, cap=slot.cap)
+        total, cap = slot.held + amount, min(slot.cap, MOST_HELD)
+        if total > cap:
+            raise Refused("VaultCapExceeded", token=token, total=total, cap=cap)
         self.clearing.set_collateral(account, True, False)
+        self.throttle(token).advance(slot.held, self.clock.now)
         slot.held = total
         self.balances[account, token] = self.balances.get((account, token), 0) + amount
         slot.poke()
@@ -195,7 +200,10 @@ class MarginVault:
             held = self.settlement_held
             if amount > held:
                 raise _too_low(account, token, held, amount)
+            throttle, now = self.throttle(token), self.clock.now
+            throttle.check(token, owner, amount, held, now)
             self.clearing.debit(account, amount * self.settlement_scale, touch, min_release)
+            throttle.count_out(owner, amount, held, now)
             self.settlement_held = held - amount
             return
         self._withdraw_collateral(account, token, amount)
@@ -205,6 +213,8 @@ class MarginVault:
         balance = self.balances.get((account, token), 0)
         if amount > balance:
             raise _too_low(account, token, balance, amount)
+        throttle, held, now = self.throttle(token), slot.held, self.clock.now
+        throttle.check(token, account[:OWNER_BYTES], amount, held, now)
         last_price = slot.last_price
         self.balances[account, token] = balance - amount
         slot.held -= amount
@@ -214,9 +224,10 @@ class MarginVault:
             self.clearing.set_collateral(account, still, True)
         except Exception:
             self.balances[account, token] = balance
-            slot.held += amount
+            slot.held = held
             slot.last_price = last_price
             raise
+        throttle.count_out(account[:OWNER_BYTES], amount, held, now)
 
     def poke(self, token: str) -> None:
         self._slot(token).poke()
@@ -317,6 +328,20 @@ class MarginVault:
         if cap >= slot.cap:
             raise Refused("VaultNotTighter", current=slot.cap, proposed=cap)
         slot.cap = cap
+
+    # How fast a token may leave
+
+    def throttle(self, token: str) -> Throttle:
+        return self.throttles.setdefault(token, Throttle())
+
+    def set_throttle(self, token: str, share: int, exempt: int) -> None:
+        self.throttle(token).set(share, exempt, self.held_of(token), self.clock.now)
+
+    def tighten_throttle(self, token: str, share: int) -> None:
+        self.throttle(token).tighten(share, self.held_of(token), self.clock.now)
+
+    def held_of(self, token: str) -> int:
+        return self.settlement_held if token == self.settlement_token else self._slot(token).held
 
     def _slot(self, token: str) -> Collateral:
         if token not in self.collateral:

@@ -25,7 +25,7 @@ UNLOCKED = {
     "isConsumingScheduledOp", "params", "collateralAt", "collateralCount", "rampOf", "MAX_DECIMALS",
     "MAX_DISCOUNT", "MAX_INTEREST", "MAX_THRESHOLD", "interestIndex", "lossTerms",
     "MAX_HAIRCUT", "MAX_SCALE", "MAX_SLOTS", "MIN_HAIRCUT", "MIN_SCALE", "TERMS_RAMP",
-    "settlementScale", "settlementToken", "backstop",
+    "settlementScale", "settlementToken", "backstop", "MIN_SHARE", "THROTTLE_SECONDS",
     # moved by resolution alone, which moves no token
     "orphanDeficit",
     # shares and requests change in no call that moves a token
@@ -80,6 +80,9 @@ class Stage:
             "withdraw": (own, self.token.address, 1, self.token.address, [], 0),
             "listCollateral": (w.other, w.other, 1, 1, 1), "tightenCap": (self.token.address, 0),
             "setCollateralTerms": (self.token.address, 100_000, 1_000_000, 1),
+            "setThrottle": (self.token.address, 100_000, 1), "throttleOf": (self.token.address,),
+            "tightenThrottle": (self.token.address, 100_000),
+            "exemptLeft": (self.token.address, w.other),
             "collateralValue": (own,), "settlementWad": (), "settlementHeld": (),
             "collateralOf": (own, self.token.address),
             "trade": (own, WAD, NO_LIMIT, NO_LIMIT), "close": (own, 0, NO_LIMIT),
@@ -170,7 +173,7 @@ def test_inv_34_every_entry_is_shut_during_a_transfer(
 
 EARLY = {
     "setVenue", "stopVenue", "listMarket", "setParams", "listCollateral", "tightenCap",
-    "setCollateralTerms", "setAuthority", "enter", "exit", "credit", "debit", "setCollateral",
+    "setCollateralTerms", "setThrottle", "tightenThrottle", "setAuthority", "enter", "exit", "credit", "debit", "setCollateral",
     "executeDeposit", "executeWithdrawal", "executeInKind", "lapse", "planFill",
     "inventoryMoved", "filled", "seize", "seizeAll", "setLossTerms",
 }  # fmt: skip

@@ -49,4 +49,4 @@ def test_functions_of_the_table_are_in_the_abi_once(contract: str) -> None:
 
 def test_only_what_tightens_acts_at_once() -> None:
     at_once = {f for t in roles.FUNCTIONS.values() for f, r in t.items() if r == roles.GUARDIAN}
-    assert at_once == {"stopVenue", "tightenCap", "tightenCaps", "reduceOnly"}
+    assert at_once == {"stopVenue", "tightenCap", "tightenCaps", "tightenThrottle", "reduceOnly"}
