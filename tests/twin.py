@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from eth_utils.crypto import keccak
+
 from novation.chain.contract import Contract
 from novation.chain.reverts import decode_revert
 from novation.chain.words import unpack_account, unpack_position
@@ -161,6 +163,14 @@ class Twin:
         on_model = lambda: self.vault.list_collateral(slot)  # noqa: E731
         self.both(on_model, "vault", "listCollateral", token.address, oracle, *terms)
         self.collateral = token.address
+
+    def set_throttle(self, token: str, share: int, exempt: int) -> None:
+        on_model = lambda: self.vault.set_throttle(token, share, exempt)  # noqa: E731
+        self.both(on_model, "vault", "setThrottle", token, share, exempt)
+
+    def tighten_throttle(self, token: str, share: int) -> None:
+        on_model = lambda: self.vault.tighten_throttle(token, share)  # noqa: E731
+        self.both(on_model, "vault", "tightenThrottle", token, share)
 
     def deposit(self, owner: str, sub: int, amount: int, token: str | None = None) -> None:
         """Token units; of the settlement token, if no other is named."""
@@ -329,6 +339,23 @@ class Twin:
                 world.vault.at("collateralOf", i, self.collateral) for i in ids
             )
             assert found == [self.vault.collateral_of(i, self.collateral) for i in ids]
+        self._compare_throttles()
+
+    def _compare_throttles(self) -> None:
+        """The stored words, and what every owner took by his exemption."""
+        chain, vault = self.world.chain, self.world.vault
+        layout = vault.artifact.storage_layout["storage"]
+        slots = {e["label"]: int(e["slot"]) for e in layout}
+        for token, mine in self.vault.throttles.items():
+            held, key = self.vault.held_of(token), address(token)
+            word = held | mine.average << 96 | mine.averaged_at << 192 | mine.kept << 232
+            assert chain.storage(vault.address, slot_of(slots["_holdings"], key)) == word, token
+            assert chain.storage(vault.address, slot_of(slots["_exempt"], key)) == mine.exempt
+            of_token = slot_of(slots["_exempted"], key)
+            for owner in {i[:20] for i in self.world.known}:
+                taken, at = mine.taken.get(owner, (0, 0))
+                stored = chain.storage(vault.address, slot_of(of_token, owner))
+                assert stored == taken | at << 128, (token, owner.hex())
 
     def check_events(self) -> None:
         """The ledger, the markets and V, rebuilt from events alone, are what the model holds."""
@@ -421,6 +448,11 @@ def snake(values: dict[str, Any]) -> dict[str, Any]:
     """camelCase keys as Python names."""
     cased = {name: "".join("_" + c.lower() if c.isupper() else c for c in name) for name in values}
     return {cased[name]: value for name, value in values.items()}
+
+
+def slot_of(mapping: int, key: bytes) -> int:
+    """Where the contract's mapping in slot `mapping` keeps the value of an address."""
+    return int.from_bytes(keccak(key.rjust(32, b"\0") + mapping.to_bytes(32, "big")), "big")
 
 
 def address(text: str) -> bytes:

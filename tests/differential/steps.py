@@ -39,6 +39,8 @@ def twin_of(world: World, **risks: int) -> Twin:
         world.chain.send(ether, "approve", world.vault.address, NO_LIMIT, sender=address)
     twin.clock.now = world.chain.now
     twin.list_collateral(ether, 0)
+    twin.set_throttle(world.token.address, 250_000, 2_000 * 10**6)
+    twin.set_throttle(ether.address, 100_000, WAD // 2)
     for owner in OWNERS:
         twin.deposit(owner_of(world, owner), 0, 20_000 * 10**6)
     return twin

@@ -173,7 +173,8 @@ def test_inv_34_every_entry_is_shut_during_a_transfer(
 
 EARLY = {
     "setVenue", "stopVenue", "listMarket", "setParams", "listCollateral", "tightenCap",
-    "setCollateralTerms", "setThrottle", "tightenThrottle", "setAuthority", "enter", "exit", "credit", "debit", "setCollateral",
+    "setCollateralTerms", "setThrottle", "tightenThrottle", "setAuthority", "enter", "exit",
+    "credit", "debit", "setCollateral",
     "executeDeposit", "executeWithdrawal", "executeInKind", "lapse", "planFill",
     "inventoryMoved", "filled", "seize", "seizeAll", "setLossTerms",
 }  # fmt: skip
