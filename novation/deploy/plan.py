@@ -61,6 +61,7 @@ class Planner:
         for number, market in enumerate(self.spec.markets):
             self.market(number, market)
         self.vault()
+        self.throttles()
         self.behind()
         for name in ("Collector", "Lens"):
             self.create2(name, name, self.addresses["ClearingHouse"])
@@ -299,6 +300,18 @@ class Planner:
             stands = self.fact(name, {**listed, "decimals": decimals}, "collateralAt", slot)
             step = f"{name}: list {collateral.token}"
             self.call(step, name, "listCollateral", *listed.values(), facts=[stands])
+            self.facts.append(stands)
+
+    def throttles(self) -> None:
+        name = "MarginVault"
+        for symbol, throttle in self.spec.throttles.items():
+            token = self.addresses[f"Token {symbol}"]
+            exempt = units.read_tokens(throttle.exempt, self.spec.tokens[symbol].decimals)
+            says = self.read(name, "throttleOf", token)
+            wanted = {"share": throttle.share, "exempt": exempt}
+            stands = Fact(f"{name}: throttle of {symbol}", says, wanted)
+            step, values = f"{name}: throttle {symbol}", (token, throttle.share, exempt)
+            self.call(step, name, "setThrottle", *values, facts=[stands])
             self.facts.append(stands)
 
     # Behind the clearing house

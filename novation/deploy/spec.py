@@ -96,6 +96,13 @@ class Collateral(Section):
     cap: Decimal
 
 
+class Throttle(Section):
+    """How fast a token may leave the vault: share of its average, and whole tokens exempt."""
+
+    share: Ppm
+    exempt: Decimal
+
+
 class Risk(Section):
     """RiskParams of contracts/types/RiskParams.sol."""
 
@@ -217,6 +224,7 @@ class Spec(Section):
     sequencer: Sequencer | None = None
     oracles: dict[Name, Oracle]
     collateral: list[Collateral]
+    throttles: dict[Name, Throttle]
     markets: list[Market]
 
     @property
@@ -242,6 +250,7 @@ class Spec(Section):
         yield from self._doubles("collateral", [c.token for c in self.collateral])
         for i, collateral in enumerate(self.collateral):
             yield from self._collateral_faults(f"collateral[{i}]", collateral)
+        yield from self._throttle_faults()
         for role, holders in self.roles:
             if role == "admin" and len(holders.members) != 1:
                 yield "roles.admin.members: exactly one account holds ADMIN"
@@ -263,14 +272,28 @@ class Spec(Section):
             yield f"{where}.oracle: its price is per lot, collateral needs one per whole token"
         if collateral.token == self.settlement:
             yield f"{where}.token: {collateral.token} is the settlement token"
-        token = self.tokens.get(collateral.token)
-        if token is None:
+        if collateral.token not in self.tokens:
             yield f"{where}.token: no token {collateral.token}"
             return
+        yield from self._amount_faults(f"{where}.cap", collateral.token, collateral.cap)
+
+    def _throttle_faults(self) -> Iterator[str]:
+        """The vault's tokens, each named: `share: 100 %` is how to say none."""
+        held = [
+            t for t in (self.settlement, *(c.token for c in self.collateral)) if t in self.tokens
+        ]
+        yield from (f"throttles.{t}: missing" for t in held if t not in self.throttles)
+        for token, throttle in self.throttles.items():
+            if token not in held:
+                yield f"throttles.{token}: no token of the vault"
+                continue
+            yield from self._amount_faults(f"throttles.{token}.exempt", token, throttle.exempt)
+
+    def _amount_faults(self, where: str, token: str, amount: str) -> Iterator[str]:
         try:
-            units.read_tokens(collateral.cap, token.decimals)
+            units.read_tokens(amount, self.tokens[token].decimals)
         except units.UnitError as error:
-            yield f"{where}.cap: {error}"
+            yield f"{where}: {error}"
 
     @staticmethod
     def _doubles(where: str, names: list[str]) -> Iterator[str]:

@@ -104,6 +104,9 @@ def test_deploy_from_nothing_makes_the_venue_and_its_manifest(
     assert house.read("marketOf", 1) == manifest.address("PerpMarket BTC")
     vault = Contract(chain, manifest.address("MarginVault"), "MarginVault")
     assert vault.read("collateralAt", 1).token == manifest.address("Token WBTC")
+    for symbol, exempt in (("USDC", 10_000 * 10**6), ("WETH", 4 * 10**18), ("WBTC", 15 * 10**6)):
+        throttle = vault.read("throttleOf", manifest.address(f"Token {symbol}"))
+        assert tuple(throttle)[:2] == (250_000, exempt)
     vamm = Contract(chain, manifest.address("VAMM ETH"), "VAMM")
     assert vamm.read("params").band == 30_000
     for name in ("ETH", "BTC"):

@@ -95,6 +95,12 @@ def test_verify_names_a_parameter_changed_through_the_access_manager(venue: Venu
             "MarginVault: collateralAt(1).cap: expected 50000000000, found 1",
         ),
         (
+            "MarginVault",
+            "tightenThrottle",
+            ("Token USDC", 50_000),
+            "MarginVault: throttle of USDC.share: expected 250000, found 50000",
+        ),
+        (
             "ClearingHouse",
             "stopVenue",
             ("VAMM ETH",),
