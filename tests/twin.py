@@ -168,9 +168,9 @@ class Twin:
         on_model = lambda: self.vault.set_throttle(token, share, exempt)  # noqa: E731
         self.both(on_model, "vault", "setThrottle", token, share, exempt)
 
-    def tighten_throttle(self, token: str, share: int) -> None:
-        on_model = lambda: self.vault.tighten_throttle(token, share)  # noqa: E731
-        self.both(on_model, "vault", "tightenThrottle", token, share)
+    def tighten_throttle(self, token: str, share: int, exempt: int) -> None:
+        on_model = lambda: self.vault.tighten_throttle(token, share, exempt)  # noqa: E731
+        self.both(on_model, "vault", "tightenThrottle", token, share, exempt)
 
     def deposit(self, owner: str, sub: int, amount: int, token: str | None = None) -> None:
         """Token units; of the settlement token, if no other is named."""

@@ -33,24 +33,25 @@ abstract contract Throttle is IMarginVault, AccessManaged {
     function setThrottle(address token, uint24 share, uint128 exempt) external restricted {
         _requireToken(token);
         if (share > PPM) revert VaultOutOfBounds("share", share, PPM);
-        _exempt[token] = exempt;
-        _setShare(token, share, exempt);
+        _set(token, share, exempt);
     }
 
     /// @inheritdoc IMarginVault
-    function tightenThrottle(address token, uint24 share) external restricted {
+    function tightenThrottle(address token, uint24 share, uint128 exempt) external restricted {
         _requireToken(token);
         uint256 current = PPM - _kept(_holdings[token]);
-        if (share >= current) revert VaultNotTighter(current, share);
-        _setShare(token, share, _exempt[token]);
+        if (share > current) revert VaultNotTighter(current, share);
+        if (exempt > _exempt[token]) revert VaultNotTighter(_exempt[token], exempt);
+        _set(token, share, exempt);
     }
 
-    function _setShare(address token, uint256 share, uint256 exempt) private {
+    function _set(address token, uint256 share, uint256 exempt) private {
         if (share < MIN_SHARE) revert VaultOutOfBounds("share", share, MIN_SHARE);
         uint256 word = _holdingsNow(token);
         uint256 held = uint96(word);
         uint256 average = _kept(word) == 0 ? held : _average(word);
         _holdings[token] = _pack(held, average, block.timestamp, PPM - share);
+        _exempt[token] = exempt;
         emit ThrottleSet(token, share, exempt);
     }
 

@@ -191,8 +191,9 @@ interface IMarginVault {
     /// together; 0 is no exemption.
     function setThrottle(address token, uint24 share, uint128 exempt) external;
 
-    /// @notice Lowers the share of a token at once, never below MIN_SHARE. Restricted; for the guardian.
-    function tightenThrottle(address token, uint24 share) external;
+    /// @notice Lowers share and exemption of a token at once, or one of them; the share never below MIN_SHARE, which
+    /// leaves in each hour whatever else. Restricted; for the guardian.
+    function tightenThrottle(address token, uint24 share, uint128 exempt) external;
 
     // Views (shut while a call is under way, except to the clearing house and the holder of the lock)
 

@@ -62,16 +62,16 @@ class Throttle:
     def set(self, share: int, exempt: int, held: int, now: int) -> None:
         if share > PPM:
             raise Refused("VaultOutOfBounds", field="share", value=share, bound=PPM)
-        self._set_share(share, held, now)
-        self.exempt = exempt
+        self._set(share, exempt, held, now)
 
-    def tighten(self, share: int, held: int, now: int) -> None:
-        if share >= self.share:
-            raise Refused("VaultNotTighter", current=self.share, proposed=share)
-        self._set_share(share, held, now)
+    def tighten(self, share: int, exempt: int, held: int, now: int) -> None:
+        for current, proposed in ((self.share, share), (self.exempt, exempt)):
+            if proposed > current:
+                raise Refused("VaultNotTighter", current=current, proposed=proposed)
+        self._set(share, exempt, held, now)
 
-    def _set_share(self, share: int, held: int, now: int) -> None:
+    def _set(self, share: int, exempt: int, held: int, now: int) -> None:
         if share < MIN_SHARE:
             raise Refused("VaultOutOfBounds", field="share", value=share, bound=MIN_SHARE)
         self.average, self.averaged_at = self.average_at(held, now), now
-        self.kept = PPM - share
+        self.kept, self.exempt = PPM - share, exempt

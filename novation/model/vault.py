@@ -337,8 +337,8 @@ class MarginVault:
     def set_throttle(self, token: str, share: int, exempt: int) -> None:
         self.throttle(token).set(share, exempt, self.held_of(token), self.clock.now)
 
-    def tighten_throttle(self, token: str, share: int) -> None:
-        self.throttle(token).tighten(share, self.held_of(token), self.clock.now)
+    def tighten_throttle(self, token: str, share: int, exempt: int) -> None:
+        self.throttle(token).tighten(share, exempt, self.held_of(token), self.clock.now)
 
     def held_of(self, token: str) -> int:
         return self.settlement_held if token == self.settlement_token else self._slot(token).held

@@ -58,7 +58,10 @@ class Walk:
         self.twin.set_throttle(token, share, self.rng.choice((0, 1, 10**8, 10**10, 2**128 - 1)))
 
     def tighten(self, token: str) -> None:
-        self.twin.tighten_throttle(token, self.rng.choice((MIN_SHARE - 1, MIN_SHARE, 200_000, PPM)))
+        share = self.rng.choice((MIN_SHARE - 1, MIN_SHARE, 200_000, PPM))
+        exempt = self.vault.throttle(token).exempt
+        near = (exempt, exempt // 2, min(exempt + 1, 2**128 - 1))
+        self.twin.tighten_throttle(token, share, self.rng.choice(near))
 
 
 def test_throttle_equals_the_model_through_random_withdrawals(world: World) -> None:

@@ -97,7 +97,7 @@ def test_verify_names_a_parameter_changed_through_the_access_manager(venue: Venu
         (
             "MarginVault",
             "tightenThrottle",
-            ("Token USDC", 50_000),
+            ("Token USDC", 50_000, 10_000 * 10**6),
             "MarginVault: throttle of USDC.share: expected 250000, found 50000",
         ),
         (

@@ -81,7 +81,7 @@ class Stage:
             "listCollateral": (w.other, w.other, 1, 1, 1), "tightenCap": (self.token.address, 0),
             "setCollateralTerms": (self.token.address, 100_000, 1_000_000, 1),
             "setThrottle": (self.token.address, 100_000, 1), "throttleOf": (self.token.address,),
-            "tightenThrottle": (self.token.address, 100_000),
+            "tightenThrottle": (self.token.address, 100_000, 0),
             "exemptLeft": (self.token.address, w.other),
             "collateralValue": (own,), "settlementWad": (), "settlementHeld": (),
             "collateralOf": (own, self.token.address),

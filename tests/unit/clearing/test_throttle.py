@@ -340,30 +340,43 @@ class TestSettings:
         assert stage.now().average > HELD * stage.unit * 99 // 100
         assert stage.now().available < HELD * stage.unit // 1_000
 
-    def test_tighten_lowers_the_share_and_keeps_the_exemption(self, stage: Stage) -> None:
-        w = stage.world
+    def test_tighten_lowers_share_and_exemption_and_raises_neither(self, stage: Stage) -> None:
+        w, exempt = stage.world, EXEMPT * stage.unit
         tighten = (w.chain.send, w.vault, "tightenThrottle", stage.token)
-        assert refusal(*tighten, SHARE) == ("VaultNotTighter", [SHARE, SHARE])
-        assert refusal(*tighten, SHARE + 1) == ("VaultNotTighter", [SHARE, SHARE + 1])
-        name, values = refusal(*tighten, MIN_SHARE - 1)
+        assert refusal(*tighten, SHARE + 1, 0) == ("VaultNotTighter", [SHARE, SHARE + 1])
+        looser = refusal(*tighten, MIN_SHARE, exempt + 1)
+        assert looser == ("VaultNotTighter", [exempt, exempt + 1])
+        name, values = refusal(*tighten, MIN_SHARE - 1, 0)
         assert (name, values[1:]) == ("VaultOutOfBounds", [MIN_SHARE - 1, MIN_SHARE])
-        receipt = w.send("vault", "tightenThrottle", stage.token, MIN_SHARE)
+        w.send("vault", "tightenThrottle", stage.token, SHARE, exempt // 2)
+        assert tuple(stage.now())[:2] == (SHARE, exempt // 2)
+        receipt = w.send("vault", "tightenThrottle", stage.token, MIN_SHARE, exempt // 2)
         block = int(receipt["blockNumber"], 16)
         (event,) = w.vault.events(["ThrottleSet"], block, block)
-        assert list(event.values.values()) == [stage.token, MIN_SHARE, EXEMPT * stage.unit]
+        assert list(event.values.values()) == [stage.token, MIN_SHARE, exempt // 2]
         assert stage.now().available == HELD * stage.unit // 20
 
     def test_tighten_starts_a_throttle_that_was_not_there(self, world: World) -> None:
         made = World.deploy(world.chain)
         made.deposit(made.lp, HELD)
-        made.send("vault", "tightenThrottle", made.token.address, SHARE)
+        made.send("vault", "tightenThrottle", made.token.address, SHARE, 0)
         assert made.vault.read("throttleOf", made.token.address).available == HELD // 4 * 10**6
+
+    def test_exemption_lowered_below_what_was_taken_leaves_none(self, stage: Stage) -> None:
+        w, exempt = stage.world, EXEMPT * stage.unit
+        w.deposit(w.trader, EXEMPT)
+        stage.restart()
+        stage.shut()
+        stage.take(w.trader, exempt // 2)
+        w.send("vault", "tightenThrottle", stage.token, SHARE, exempt // 4)
+        assert w.vault.read("exemptLeft", stage.token, w.trader) == 0
+        assert w.vault.read("exemptLeft", stage.token, w.other) == exempt // 4
 
     def test_settings_of_an_unknown_token_and_by_a_stranger_are_refused(self, stage: Stage) -> None:
         w, unknown = stage.world, stage.world.clearing.address
         for values in (
             ("setThrottle", unknown, SHARE, 0),
-            ("tightenThrottle", unknown, SHARE),
+            ("tightenThrottle", unknown, SHARE, 0),
         ):
             send = (w.chain.send, w.vault, *values)
             assert refusal(*send) == ("VaultUnknownToken", [unknown])

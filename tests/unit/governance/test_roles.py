@@ -77,11 +77,11 @@ def test_guardian_may_lower_caps_and_not_raise_them(governed: World) -> None:
 def test_guardian_slows_withdrawals_at_once_and_cannot_hasten_them(governed: World) -> None:
     """`tightenThrottle` for the guardian, `setThrottle` after RISK's delay."""
     token, guardian = governed.token.address, governed.stranger
-    governed.send("vault", "tightenThrottle", token, 100_000, sender=guardian)
+    governed.send("vault", "tightenThrottle", token, 100_000, 0, sender=guardian)
     assert governed.vault.read("throttleOf", token).share == 100_000
     for name, share in (("VaultNotTighter", 100_001), ("VaultOutOfBounds", 49_999)):
         with pytest.raises(ContractError, match=name):
-            governed.send("vault", "tightenThrottle", token, share, sender=guardian)
+            governed.send("vault", "tightenThrottle", token, share, 0, sender=guardian)
     values = ("setThrottle", token, 250_000, 0)
     with pytest.raises(ContractError, match="AccessManagedUnauthorized"):
         governed.send("vault", *values, sender=guardian)
