@@ -19,11 +19,14 @@ from novation.lab.traders import (
     arbitrage,
     collect_funding,
     follow_trend,
+    gamble,
     stop_loss,
     trade_noise,
 )
 from novation.lab.venue import State, Venue
 from novation.model.fixed import mul_wad_up
+from novation.model.margin import rate_up
+from novation.model.market_types import MarketView
 from novation.units import PPM, WAD, wad_to_tokens_down
 
 WAKES = {
@@ -33,6 +36,7 @@ WAKES = {
     Kind.BASIS: 0.3,
     Kind.ARBITRAGE: 3.0,
     Kind.SNIPER: 4.0,
+    Kind.GAMBLER: 2.0,
 }
 """Times an hour that one of a kind looks at the market."""
 HOUR = 3600
@@ -120,6 +124,7 @@ class Crowd:
             size=self.mirror.size(person.account),
             equity=health.equity,
             free=health.free,
+            most=most_leverage(market),
         )
 
     def _fee(self, state: State, time: int) -> int:
@@ -137,6 +142,8 @@ class Crowd:
             return arbitrage(person.traits, seen, seen.index)
         if person.kind is Kind.SNIPER:
             return arbitrage(person.traits, seen, seen.spot)
+        if person.kind is Kind.GAMBLER:
+            return gamble(person.traits, seen)
         if person.kind is Kind.BASIS:
             return collect_funding(person.traits, seen)
         return trade_noise(person.traits, seen, self.draw)
@@ -173,6 +180,12 @@ class Crowd:
 
     def _tokens(self, amount: int) -> int:
         return wad_to_tokens_down(amount, self.venue.decimals)
+
+
+def most_leverage(m: MarketView) -> int:
+    """What initial margin lets a small account have, ppm; it falls as the market grows crowded."""
+    crowd = m.open_interest * WAD // m.depth if m.depth else 0
+    return WAD * PPM // rate_up(m.imr, 0, m.size_scale, mul_wad_up(m.interest_rate, crowd))
 
 
 def name_of(before: int, order: Trade) -> str:

@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +11,7 @@ import numpy as np
 
 from novation import artifacts
 from novation.chain.contract import call_to
+from novation.deploy.spec import Spec
 from novation.lab.anvil import Anvil, AnvilSettings
 from novation.lab.blocks import Block, Transaction
 from novation.lab.crowd import Crowd
@@ -23,7 +24,7 @@ from novation.lab.progress import Steps
 from novation.lab.recording import BlockRow, Recording, Scenario
 from novation.lab.rescue import Rescue
 from novation.lab.stage import BEFORE, Stage
-from novation.lab.venue import SPEC, State, read_all
+from novation.lab.venue import SPEC, State, local_spec, read_all
 from novation.units import WAD
 
 BLOCK_TARGET = 1_000
@@ -63,26 +64,41 @@ class Demo:
         self.path = path
         self.settings = settings
         self.step = settings.step_of(path)
-        self.times = range(path.start, path.end + 1, self.step)
+        self.times: Sequence[int] = range(path.start, path.end + 1, self.step)
         self.rounds = deque(rounds_of(path, settings.rule))
         self.recording = Recording(scenario_of(path, settings, self.step))
 
     def run(self) -> Recording:
-        draw = np.random.default_rng(self.settings.seed)
-        people = draw_crowd(self.settings.traders, draw)
         with Anvil(AnvilSettings(timestamp=self.path.start - BEFORE)) as anvil:
             with self._timed("set-up"):
-                self.stage = Stage.build(anvil.rpc, anvil.url, self.path, self.settings.spec)
-                stage = self.stage
-                stage.fund(people, self.path)
-                self.rescue = Rescue(stage.venue, stage.mirror)
-                stage.rescue(self.rescue, self.path)
-                self.crowd = Crowd(people, stage.venue, stage.mirror, stage.pool, draw)
+                spec, market = local_spec(self.path, self.settings.spec)
+                self.stage = Stage.build(anvil.rpc, anvil.url, self._adapt(spec, market), market)
+                self._set_up(np.random.default_rng(self.settings.seed))
             with self._timed("blocks"), Steps("blocks", len(self.times)) as steps:
                 self._run_blocks(steps)
             self._compare(len(self.recording.rows))
-            self.recording.losses = stage.mirror.losses
+            self._finish()
+            self.recording.losses = self.stage.mirror.losses
         return self.recording
+
+    def _adapt(self, spec: Spec, market: int) -> Spec:  # noqa: ARG002 - a stress changes its market
+        return spec
+
+    def _set_up(self, draw: np.random.Generator) -> None:
+        """Money in everybody's account."""
+        stage = self.stage
+        people = draw_crowd(self.settings.traders, draw)
+        stage.fund(people, self.path)
+        self.rescue = Rescue(stage.venue, stage.mirror)
+        stage.rescue(self.rescue.set_up(), self.path)
+        self.crowd = Crowd(people, stage.venue, stage.mirror, stage.pool, draw)
+
+    def _act(self, state: State, now: int) -> Iterator[Transaction]:
+        """Those who send before the crowd does."""
+        return self.rescue.act(state, now)
+
+    def _finish(self) -> None:
+        """The path is over."""
 
     @contextmanager
     def _timed(self, name: str) -> Iterator[None]:
@@ -95,9 +111,10 @@ class Demo:
         state = stage.venue.read(stage.blocks.rpc)
         stage.mirror.bring_to(state.market)
         for at, now in enumerate(self.times):
+            passed = now - self.times[at - 1] if at else self.step
             spot = to_answer(self.path.at(now)) * ANSWER_TO_WAD
-            sent = [*self._keep(at, now), *self.rescue.act(state, now)]
-            sent += self.crowd.act(state, now, self.step, spot)
+            sent = [*self._keep(at, now), *self._act(state, now)]
+            sent += self.crowd.act(state, now, passed, spot)
             block = stage.blocks.mine(sent, now)
             self.recording.fills += stage.take(block, self.crowd.names)
             self._count(block)

@@ -24,7 +24,7 @@ from novation.model.fixed import tdiv
 from novation.model.margin import Health, Sums, health_of
 from novation.model.market_types import MarketView
 from novation.model.sides import Position, profit, side_of, size_of
-from novation.units import FEE_UNIT, RATIO_UNIT, show_wad
+from novation.units import FEE_UNIT, RATIO_UNIT, WAD, show_wad
 
 SIZE_SLACK = 1_000
 """Wei of lots by which the sizes of a side may fall short of open interest: one rounding each."""
@@ -57,8 +57,9 @@ class Books:
     @property
     def ratio(self) -> int:
         """h: what junior profit is worth as capital, WAD."""
-        one: int = 10**18
-        return one if self.backing >= self.profit else self.backing * one // self.profit
+        if self.backing >= self.profit:
+            return WAD
+        return self.backing * WAD // self.profit
 
 
 @dataclass
@@ -77,6 +78,8 @@ class Mirror:
     """(side, epoch) -> its last index and ratio."""
     holdings: dict[bytes, Holding] = field(default_factory=dict)
     view: MarketView | None = None
+    unpriced: int = 0
+    """Lots deleveraged since the last view."""
     healths: dict[bytes, Health] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -120,7 +123,9 @@ class Mirror:
     def _take_loss(self, name: str, data: list[int]) -> None:
         losses = self.losses
         if name == "Deleveraged":
-            losses.deleveraged += min(data[0], (1 << 256) - data[0])
+            lots = min(data[0], (1 << 256) - data[0])
+            losses.deleveraged += lots
+            self.unpriced += lots
             return
         losses.insured += data[0]
         if name == "Covered":
@@ -131,6 +136,8 @@ class Mirror:
     def bring_to(self, view: MarketView) -> None:
         """Works out what every position is at this view of the market."""
         self.view = view
+        self.losses.notional += self.unpriced * view.index // WAD
+        self.unpriced = 0
         self.holdings = {a: self._hold(p, view) for a, p in self.positions.items()}
         self.healths = {}
 

@@ -49,6 +49,13 @@ class PricePath:
         """The price that holds at `time`; before the start, the first one."""
         return self.prices[max(bisect_right(self.times, time) - 1, 0)]
 
+    def between(self, start: int, end: int) -> "PricePath":
+        """The path from `start` to `end`, cut to what there is of it."""
+        first = max(bisect_right(self.times, start) - 1, 0)
+        last = max(bisect_right(self.times, end), first + 2)
+        cut = (self.times[first:last], self.prices[first:last])
+        return PricePath(self.label, self.source, self.synthetic, *cut)
+
     def until(self, seconds: int) -> "PricePath":
         """The first so many seconds of the path."""
         count = max(bisect_right(self.times, self.start + seconds), 2)

@@ -75,6 +75,63 @@ class Losses:
     charged: int = 0
     orphaned: int = 0
     deleveraged: int = 0
+    notional: int = 0
+    """Of what was deleveraged, WAD quote at the index of its block."""
+
+
+@dataclass
+class Outcome:
+    """The final settlement. Money is WAD quote.
+
+    `claims` is all that accounts and the house are owed when everybody was touched, `withdrawn`
+    what was paid out in tokens; `dust` is below a token unit in an account, `nobodys` in a pool or
+    fund without shares, `written_off` what profit became less at h below 1 (`ratio`).
+    """
+
+    began: int = 0
+    blocks: int = 0
+    ended: int = 0
+    """Bankrupt accounts when it began, those made so by a charge among them."""
+    claims: int = 0
+    ratio: int = WAD
+    withdrawn: int = 0
+    dust: int = 0
+    nobodys: int = 0
+    written_off: int = 0
+    unpaid: int = 0
+    accounts: int = 0
+    """Who withdrew, but stakers."""
+    cut: int = 0
+    """Of them, who got less than one for one."""
+    short: int = 0
+    """Of them, whose wallet did not get what the ledger said."""
+    hours: int = 0
+    """Waited for the throttle."""
+    refusals: Counter[str] = field(default_factory=Counter)
+    vault: int = 0
+    surplus: int = 0
+    least_over: int | None = None
+    """Least V - capitalTotal of its blocks."""
+
+
+@dataclass
+class Stressed:
+    """What those got who tried to be first, and how it ended. Money is WAD quote."""
+
+    scenario: str
+    says: str
+    settlement: Outcome
+    asleep: int = 0
+    """Blocks of the chain in which no keeper acted."""
+    leverage: int = 0
+    """Highest of an account above its initial margin, WAD."""
+    profit_released: int = 0
+    released_as: int = 0
+    staked: int = 0
+    unstaked: int = 0
+    """Before the end."""
+    returned: int = 0
+    """To stakers, in all."""
 
 
 @dataclass
@@ -86,6 +143,7 @@ class Recording:
     reverts: Counter[tuple[str, str]] = field(default_factory=Counter)
     """By kind of call and name of the error."""
     losses: Losses = field(default_factory=Losses)
+    stressed: Stressed | None = None
     seconds: dict[str, float] = field(default_factory=dict)
     """How long each part of the run took."""
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
+from novation.lab.asks import Asks
 from novation.lab.blocks import Transaction
 from novation.lab.mirror import Mirror
 from novation.lab.venue import NEVER, State, Venue, account_id
@@ -18,10 +18,6 @@ MONEY, STAKE = 500_000 * WAD, 250_000 * WAD
 PER_BLOCK = 25
 ROOM = 12  # tenths of initial margin that the keeper keeps free for what he takes
 SLICE = 400  # a keeper's sale is at most one of so many parts of the curve's reserve
-NOBODY = bytes(32)
-EVERYTHING = 1 << 79
-ANYTHING = -(1 << 255)
-ZERO = "0x" + "00" * 20
 
 
 def owner_of(name: str) -> str:
@@ -38,6 +34,7 @@ class Rescue:
     def __post_init__(self) -> None:
         self.keeper, self.staker = owner_of("keeper"), owner_of("staker")
         self.account = account_id(self.keeper)
+        self.asks = Asks(self.venue, self.keeper, self.account)
 
     def set_up(self) -> Iterator[list[Transaction]]:
         """Money for both; the keeper's into the ledger, the staker's into the insurance fund."""
@@ -89,28 +86,11 @@ class Rescue:
         self, health: Health, account: bytes, able: bool, closed: bool
     ) -> Iterator[Transaction]:
         if health.equity < 0:
-            taker = self.account if able else NOBODY
-            yield self._ask("resolve", "resolve", account, taker, self.venue.market)
+            yield self.asks.resolve(account, able)
         elif closed and able:
-            yield self._ask("liquidate", "liquidate", self._takeover(account, ZERO, ANYTHING))
+            yield self.asks.take(account)
         elif not closed:
-            takeover = self._takeover(account, self.venue.vamm, 0)
-            yield self._ask("liquidate to venue", "liquidateToVenue", takeover)
-
-    def _ask(self, kind: str, function: str, *values: Any) -> Transaction:
-        return self.venue.call(kind, self.keeper, "Liquidator", "Liquidator", function, *values)
-
-    def _takeover(self, account: bytes, venue: str, least: int) -> dict[str, Any]:
-        return {
-            "market": self.venue.market,
-            "victim": account,
-            "taker": self.account,
-            "maxSize": EVERYTHING,
-            "topUp": 0,
-            "venue": venue,
-            "expected": 0,
-            "minNet": least,
-        }
+            yield self.asks.take_to_venue(account)
 
     def _sell(self, state: State) -> Iterator[Transaction]:
         """A part of what the keeper holds, back to the curve at whatever it pays."""

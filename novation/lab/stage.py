@@ -1,10 +1,10 @@
 """Setting the stage: the venue deployed at the path's first price, money in everybody's account."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+from novation.deploy.spec import Spec
 from novation.lab.blocks import Block, Blocks, Transaction
 from novation.lab.errors import LabError
 from novation.lab.feed import Feed, Round, to_answer
@@ -12,10 +12,9 @@ from novation.lab.mirror import Mirror
 from novation.lab.people import Person
 from novation.lab.pool import Pool
 from novation.lab.prices import PricePath
-from novation.lab.rescue import Rescue
 from novation.lab.rpc import Rpc
 from novation.lab.traders import Kind
-from novation.lab.venue import FUND, NEVER, Venue, local_spec, put_up
+from novation.lab.venue import FUND, NEVER, Venue, put_up
 from novation.units import wad_to_tokens_down
 
 BEFORE = 3_600
@@ -35,10 +34,10 @@ class Stage:
     pool: Pool
 
     @classmethod
-    def build(cls, rpc: Rpc, url: str, path: PricePath, spec: Path) -> "Stage":
+    def build(cls, rpc: Rpc, url: str, spec: Spec, market: int) -> "Stage":
         """Deploys, a second per block so that every run is the same; then mines by hand."""
         rpc.call("anvil_setBlockTimestampInterval", 1)
-        venue = put_up(url, *local_spec(path, spec))
+        venue = put_up(url, spec, market)
         rpc.call("anvil_removeBlockTimestampInterval")
         rpc.call("evm_setAutomine", False)
         mirror = Mirror(venue.clearing, venue.perp, venue.market)
@@ -51,20 +50,20 @@ class Stage:
             self.mirror.take(done.logs)
             yield from self.pool.take(done.logs, block.time, names)
 
-    def rescue(self, rescue: Rescue, path: PricePath) -> None:
-        """The keeper's deposit and the insurance stake, before anybody trades."""
-        for at, batch in enumerate(rescue.set_up()):
-            self._must(batch, path.start - BEFORE // 4 + at)
+    def rescue(self, batches: Iterable[list[Transaction]], path: PricePath) -> None:
+        """The keepers' deposits and the insurance stake, before anybody trades."""
+        for at, batch in enumerate(batches):
+            self.must(batch, path.start - BEFORE // 4 + at)
 
     def fund(self, people: list[Person], path: PricePath) -> None:
         """Everybody's first deposit; LPs' money into the pool after the round it waits for."""
         now = path.start - BEFORE // 2
         for at, batch in enumerate(self._first_steps(people)):
-            self._must(batch, now + at)
+            self.must(batch, now + at)
         lps = [p for p in people if p.kind is Kind.LP]
         answer = Round(now, now, to_answer(path.prices[0]))
         mint = [self._pool_call(p, "executeDeposit", p.account) for p in lps]
-        self._must([self.feed.submission(answer), *mint], now + 60)
+        self.must([self.feed.submission(answer), *mint], now + 60)
 
     def _first_steps(self, people: list[Person]) -> Iterator[list[Transaction]]:
         venue = self.venue
@@ -98,7 +97,8 @@ class Stage:
     def _pool_call(self, person: Person, function: str, *values: Any) -> Transaction:
         return self.venue.on_vamm(SETUP, person.owner, function, *values)
 
-    def _must(self, transactions: list[Transaction], time: int) -> None:
+    def must(self, transactions: list[Transaction], time: int) -> None:
+        """A block in which nothing may be refused."""
         block = self.blocks.mine(transactions, time)
         for done in block.done:
             if not done.succeeded:

@@ -25,6 +25,7 @@ class Kind(Enum):
     SNIPER = "sniper"
     BASIS = "basis"
     LP = "LP"
+    GAMBLER = "gambler"
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Seen:
     `spot` is the outside market's price, `index` the oracle's last round. `reserve` is the vAMM's
     base reserve. `premium` is (mid - index) / index, `funding` a rate per day that longs pay,
     `fee` what a trade costs in parts of its notional, `band` how far (ppm) the vAMM lets the mid
-    leave the index.
+    leave the index. `most` is the leverage that initial margin lets, ppm.
     """
 
     time: int
@@ -49,6 +50,7 @@ class Seen:
     size: int
     equity: int
     free: int
+    most: int = 10 * PPM
 
 
 @dataclass(frozen=True)
@@ -160,6 +162,20 @@ def collect_funding(traits: Traits, seen: Seen) -> Order | None:
     return None
 
 
+def gamble(traits: Traits, seen: Seen) -> Order | None:
+    """All in at his leverage, or the highest there is, on the side he was born to; never out.
+
+    `appetite` has the side: positive buys. Whatever slippage, whatever comes: he stays.
+    """
+    leverage = min(traits.leverage, seen.most - seen.most // 20)
+    size = full_size(replace(traits, leverage=leverage), seen)
+    size = min(size, room(seen, 1 if traits.appetite > 0 else -1))
+    if seen.size or worth(seen, size) < 2 * MIN_TRADE:
+        return None
+    size = size if traits.appetite > 0 else -size
+    return Trade(size, limit_of(seen, size, traits.slippage))
+
+
 def stop_loss(traits: Traits, seen: Seen) -> Order | None:
     """Out at any price of the day when margin is nearly gone; without money for the fee, stuck."""
     notional = worth(seen, abs(seen.size))
@@ -242,10 +258,13 @@ def draw_traits(kind: Kind, draw: np.random.Generator) -> Traits:
         Kind.SNIPER: (10**14, 10**15),
         Kind.BASIS: (10**15, 6 * 10**15),
         Kind.LP: (3 * 10**16, 3 * 10**17),
+        Kind.GAMBLER: (1, 2),
     }
     appetite = int(draw.integers(*pick[kind]))
     if kind in (Kind.ARBITRAGE, Kind.SNIPER):
         leverage, slippage = int(draw.integers(2_000_000, 5_000_000)), 20_000
     if kind is Kind.BASIS:
         leverage = int(draw.integers(1_000_000, 2_000_000))
+    if kind is Kind.GAMBLER:
+        leverage, slippage = int(draw.integers(4_000_000, 10_000_001)), 100_000
     return Traits(leverage, stop, slippage, appetite, int(draw.integers(2 * 3600, 24 * 3600)))

@@ -118,10 +118,12 @@ class Venue:
         """`amount` in token units."""
         return self.on_vault("deposit", sender, "deposit", account, self.token, amount)
 
-    def withdraw(self, sender: str, account: bytes, amount: int) -> Transaction:
-        """`amount` in token units; nothing is released at less than one for one."""
+    def withdraw(
+        self, sender: str, account: bytes, amount: int, ratio: int = WAD
+    ) -> Transaction:
+        """`amount` in token units; nothing is released at less than `ratio` for one."""
         touched: list[bytes] = []
-        values = (account, self.token, amount, sender, touched, WAD)
+        values = (account, self.token, amount, sender, touched, ratio)
         return self.on_vault("withdraw", sender, "withdraw", *values)
 
     def release(self, sender: str, account: bytes, pnl: int, touched: list[bytes]) -> Transaction:

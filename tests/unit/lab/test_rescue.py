@@ -6,8 +6,9 @@ from types import SimpleNamespace
 import pytest
 
 from novation.chain.words import PositionWord
+from novation.lab.asks import NOBODY
 from novation.lab.mirror import Holding, Mirror
-from novation.lab.rescue import NOBODY, PER_BLOCK, Rescue
+from novation.lab.rescue import PER_BLOCK, Rescue
 from novation.model.margin import Health
 from novation.units import WAD
 from tests.unit.lab.test_mirror import VIEW
