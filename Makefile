@@ -1,6 +1,6 @@
 # `make demo` and `make test` set up what they need; a second run finds it there.
 .DEFAULT_GOAL := help
-.PHONY: help setup build test demo gas lint format types rooms lock clean
+.PHONY: help setup build test demo stress gas lint format types rooms lock clean
 env := scripts/env
 
 help: ## list the targets
@@ -14,6 +14,9 @@ build: setup ## compile the contracts that changed into .build/artifacts
 
 demo: build ## simulate the market and write out/demo/report.html (PRICES=candles.csv)
 	$(env) novation lab demo --out out/demo $(if $(PRICES),--prices $(PRICES))
+
+stress: build ## run every scenario of losses to the last withdrawal: out/stress (PRICES=candles.csv)
+	$(env) novation lab stress --out out/stress $(if $(PRICES),--prices $(PRICES)) $(ARGS)
 
 test: build ## run the tests on a local chain (ARGS="-k funding")
 	$(env) pytest $(ARGS)

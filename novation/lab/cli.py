@@ -12,7 +12,10 @@ from novation.lab.demo import Demo, DemoSettings
 from novation.lab.errors import DownloadError, LabError, PriceFileError, SettingsError
 from novation.lab.feed import FeedRule
 from novation.lab.prices import load_prices
+from novation.lab.recording import stress_summary
 from novation.lab.report import write_report
+from novation.lab.scenarios import STRESSES
+from novation.lab.stress import StressRun
 from novation.lab.venue import SPEC
 from novation.units import UnitError, read_ppm
 
@@ -30,6 +33,11 @@ Prices = Annotated[
 ]
 Out = Annotated[Path, typer.Option(help="Folder for report.html and summary.json.")]
 Traders = Annotated[int, typer.Option(min=10, max=5_000, help="People in the market.")]
+Accounts = Annotated[int, typer.Option(min=10, max=5_000, help="People in the market.")]
+Names = Annotated[
+    list[str] | None,
+    typer.Option("--scenario", help=f"Any of {', '.join(STRESSES)}; default: all of them."),
+]
 Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same run.")]
 BlockTime = Annotated[int, typer.Option(min=1, help="Seconds between the chain's blocks.")]
 Step = Annotated[
@@ -74,6 +82,49 @@ def demo(
         fail(str(error), 1)
     typer.echo(f"{len(recording.rows)} blocks, identity intact in each")
     typer.echo(f"{report}\n{summary}")
+
+
+@app.command()
+def stress(
+    scenario: Names = None,
+    prices: Prices = None,
+    out: Out = Path("out/stress"),
+    accounts: Accounts = 1_000,
+    seed: Seed = 1,
+    block_time: BlockTime = 12,
+    step: Step = None,
+    latency: Latency = 24,
+    deviation: Deviation = "0.5 %",
+    heartbeat: Heartbeat = 3_600,
+    spec: SpecFile = SPEC,
+) -> None:
+    """Run scenarios of losses to the last withdrawal; a report for each in its own folder."""
+    unpaid = []
+    try:
+        check_folder(out)
+        rule = FeedRule(read_ppm(deviation), heartbeat, latency)
+        path = load_prices(prices, min(step or FINEST, FINEST), seed)
+        settings = DemoSettings(accounts, seed, block_time, step, rule, spec)
+        for name in [known(n) for n in scenario or STRESSES]:
+            recording = StressRun(path, settings, STRESSES[name]).run()
+            report, _ = write_report(recording, out / name)
+            said = stress_summary(recording)
+            typer.echo(f"{name}: unpaid claims {said['unpaid_claims']}, {report}")
+            unpaid += [name] if said["unpaid_claims"] != "0" else []
+    except BAD_INPUT as error:
+        fail(str(error), 2)
+    except LabError as error:
+        fail(str(error), 1)
+    if path.synthetic:
+        typer.echo("prices are synthetic: nobody ever traded at them (--prices has real ones)")
+    if unpaid:
+        fail(f"claims are left unpaid in {', '.join(unpaid)}", 1)
+
+
+def known(name: str) -> str:
+    if name not in STRESSES:
+        raise SettingsError(f"no scenario {name}; there are {', '.join(STRESSES)}")
+    return name
 
 
 def check_folder(out: Path) -> None:

@@ -1,4 +1,4 @@
-"""Keepers of a stress: with capital and without, in batches, resolvers and collectors; or asleep."""
+"""Keepers of a stress: with capital and without, resolvers, collectors; or all of them asleep."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from novation.lab.rescue import SETUP, Rescue, owner_of
 from novation.lab.venue import NEVER, State, account_id
 from novation.units import WAD, wad_to_tokens_down
 
-ONE_BY_ONE, BATCHES, RESOLVED = 12, 4, 40  # a block
+ONE_BY_ONE, BATCHES, RESOLVED = 4, 5, 40  # a block
 BATCH, COLLECTED = 10, 40  # accounts in a call
 COLLECT_EVERY = 10  # blocks, while all profit is backed
 LEAST_LOSS = WAD
@@ -46,9 +46,8 @@ class Keepers(Rescue):
         closed = state.market.interrupted_until > time
         found = [(self.mirror.health(a), a) for a in self.mirror.positions]
         bankrupt = [a for h, a in found if h.equity < 0]
-        thin = sorted(
-            ((h.equity * WAD // h.maintenance, a) for h, a in found if 0 <= h.equity < h.maintenance)
-        )
+        thin = [(h, a) for h, a in found if 0 <= h.equity < h.maintenance]
+        thin.sort(key=lambda each: (each[0].equity * WAD // each[0].maintenance, each[1]))
         self._free = self.mirror.health(self.account).free
         yield from self._resolve(state, bankrupt)
         sick = [a for _, a in thin if a not in (self.account, self.selling.taker)]

@@ -222,7 +222,56 @@ def summary(recording: Recording) -> dict[str, Any]:
             "orphanDeficit": show_wad(recording.losses.orphaned),
             "deleveragedLots": show_wad(recording.losses.deleveraged),
         },
+        **stress_summary(recording),
         "seconds": {name: round(value, 1) for name, value in recording.seconds.items()},
+    }
+
+
+def stress_summary(recording: Recording) -> dict[str, Any]:
+    """What a stress adds: its six numbers by their names, and how they came about."""
+    stressed, losses = recording.stressed, recording.losses
+    if stressed is None:
+        return {}
+    end = stressed.settlement
+    on_path = min(row.vault - row.capital_total for row in recording.rows)
+    least = on_path if end.least_over is None else min(on_path, end.least_over)
+    return {
+        "unpaid_claims": show_wad(end.unpaid),
+        "bad_debt_socialised": show_wad(losses.charged),
+        "insurance_paid": show_wad(losses.insured),
+        "deleveraged_notional": show_wad(losses.notional),
+        "surplus": show_wad(end.surplus),
+        "min_vault_minus_capital": show_wad(least),
+        "stress": {
+            "scenario": stressed.scenario,
+            "says": stressed.says,
+            "blocksAsleep": stressed.asleep,
+            "leverageHigh": ratio(stressed.leverage, WAD),
+            "orphanDeficit": show_wad(losses.orphaned),
+            "identityViolations": 0,
+            "minVaultMinusCapitalOnPath": show_wad(on_path),
+            "profitReleased": show_wad(stressed.profit_released),
+            "releasedAs": show_wad(stressed.released_as),
+            "staked": show_wad(stressed.staked),
+            "unstakedBeforeTheEnd": show_wad(stressed.unstaked),
+            "stakeReturned": show_wad(stressed.returned),
+        },
+        "settlement": {
+            "blocks": end.blocks,
+            "bankruptEnded": end.ended,
+            "claims": show_wad(end.claims),
+            "releaseRatio": show_wad(end.ratio),
+            "withdrawn": show_wad(end.withdrawn),
+            "accountsWithdrew": end.accounts,
+            "accountsCut": end.cut,
+            "walletsShort": end.short,
+            "writtenOff": show_wad(end.written_off),
+            "dust": show_wad(end.dust),
+            "nobodys": show_wad(end.nobodys),
+            "vault": show_wad(end.vault),
+            "hoursThrottled": end.hours,
+            "refusals": dict(sorted(end.refusals.items())),
+        },
     }
 
 

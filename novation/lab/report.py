@@ -46,6 +46,7 @@ def render(recording: Recording, made: dict[str, Any]) -> str:
         "SOURCE": escape(scenario.source),
         "NOTES": "".join(f"<li>{escape(note)}</li>" for note in notes(recording)),
         "TILES": "".join(tile(*t) for t in tiles(made)),
+        "STRESS": stress_section(made),
         "PARAMETERS": table(scenario.parameters),
         "REVERTS": table(made["totals"]["reverts"]) or "<p>None.</p>",
         "GAS": gas_rows(recording),
@@ -78,7 +79,11 @@ def tiles(made: dict[str, Any]) -> list[tuple[str, str, str]]:
     counts, kept, lp, index = (made[k] for k in ("totals", "conservation", "lp", "index"))
     first, last, low = (short(index[name]) for name in ("first", "last", "low"))
     value, held = short(lp["value"]), short(lp["held"])
+    paid = []
+    if "unpaid_claims" in made:
+        paid.append(("Unpaid claims", short(made["unpaid_claims"]), "after everybody withdrew"))
     return [
+        *paid,
         ("Blocks", f"{counts['blocks']:,}", f"{counts['transactions']:,} transactions"),
         ("Fills", f"{counts['fills']:,}", f"{short(counts['volume'])} volume"),
         ("Index", f"{first} → {last}", f"low {low}"),
@@ -87,6 +92,59 @@ def tiles(made: dict[str, Any]) -> list[tuple[str, str, str]]:
         ("Surplus", f"≥ {short(kept['surplusLow'])}", "never negative"),
         ("Reverted", f"{counts['reverted']:,}", "calls refused, by name below"),
     ]
+
+
+STRESS_NAMES = {
+    "unpaid_claims": "Unpaid claims",
+    "bad_debt_socialised": "Bad debt charged to the other side",
+    "insurance_paid": "Paid by insurance",
+    "deleveraged_notional": "Deleveraged, at the index",
+    "surplus": "Surplus left in the vault",
+    "min_vault_minus_capital": "Least V - capitalTotal",
+}
+STRESS_PARTS = {
+    "stress": {
+        "blocksAsleep": "Blocks of the chain in which keepers slept",
+        "leverageHigh": "Highest leverage above initial margin",
+        "orphanDeficit": "Deficit that no side could be charged",
+        "identityViolations": "Blocks in which the identity broke",
+        "profitReleased": "Profit that winners made capital at any ratio",
+        "releasedAs": "What it became",
+        "staked": "Staked in the insurance fund",
+        "unstakedBeforeTheEnd": "Of it taken out before the end",
+        "stakeReturned": "Returned to stakers in all",
+    },
+    "settlement": {
+        "bankruptEnded": "Bankrupt accounts ended after the path",
+        "claims": "Owed when all were touched",
+        "withdrawn": "Withdrawn in tokens",
+        "accountsWithdrew": "Accounts that withdrew",
+        "accountsCut": "Of them at less than one for one",
+        "walletsShort": "Wallets that got less than the ledger said",
+        "writtenOff": "Written off through h",
+        "dust": "Dust below a token unit",
+        "nobodys": "Left in a pool or fund without shares",
+        "vault": "V at the end",
+        "hoursThrottled": "Hours waited for the throttle",
+    },
+}
+
+
+def stress_section(made: dict[str, Any]) -> str:
+    """Nothing for a run without a settlement."""
+    if "settlement" not in made:
+        return ""
+    numbers = {name: made[key] for key, name in STRESS_NAMES.items()}
+    parts = [
+        table({name: made[part][key] for key, name in names.items()})
+        for part, names in STRESS_PARTS.items()
+    ]
+    said = "Then the market was settled, and everybody withdrew: by real transactions."
+    return (
+        f"<section><h2>Stress: {escape(made['stress']['scenario'])}</h2>"
+        f"<p>{escape(made['stress']['says'])} {said}</p>{table(numbers)}"
+        f'<div class="columns"><div>{parts[0]}</div><div>{parts[1]}</div></div></section>'
+    )
 
 
 def tile(name: str, value: str, detail: str) -> str:

@@ -32,14 +32,15 @@ Adapt = Callable[[Spec, int], Spec]
 
 @dataclass(frozen=True)
 class Stress:
-    """`before`, `after`: hours of the path around its worst moment; None takes all of it."""
+    """`before`, `after`: hours of the path around its worst moment; None takes all of it. `asleep`:
+    for how many hours from that moment keepers do nothing."""
 
     name: str
     says: str
     mix: Mix = field(default_factory=lambda: Mix(SHARES))
     before: int | None = 2
     after: int = 3
-    asleep: bool = False
+    asleep: int = 0
     capital: bool = True
     stake: bool = True
     bend: Bend = lambda path, _: path
@@ -106,17 +107,17 @@ STRESSES = {
             "asleep",
             "For the worst hour gas costs so much that nobody liquidates, resolves or collects.",
             before=None,
-            asleep=True,
+            asleep=1,
         ),
         Stress(
             "jump",
             "In one round the index jumps by five maintenance margins, and later by twelve back.",
             bend=bend(there_and_back, "at the worst moment it jumps to 0.7, later to 1.25 of it"),
         ),
-        Stress("poor", "Keepers have no capital: they can only sell what they take.", capital=False),
+        Stress("poor", "Keepers have no capital: they sell what they take.", capital=False),
         Stress(
             "pool",
-            "Nearly all buy from a pool with a wide band; then the index more than doubles at once.",
+            "Nearly all buy from a pool with a wide band; then the index jumps to 2.6 of itself.",
             mix=Mix(ONE_SIDED, 500_000, 0.95),
             bend=bend(up, "at the worst moment it jumps to 2.6 of it"),
             adapt=wide_band,
@@ -124,9 +125,9 @@ STRESSES = {
         Stress("nothing", "The index falls to almost nothing within an hour.", bend=to_nothing),
         Stress(
             "uninsured",
-            "Nobody stakes in the insurance fund, and keepers sleep for the worst hour.",
+            "Nobody stakes in the insurance fund; from the worst hour on keepers do nothing.",
             stake=False,
-            asleep=True,
+            asleep=3,
         ),
     )
 }

@@ -1,5 +1,7 @@
-"""The end of a stress, by real transactions: the market is settled, bankrupt accounts are ended, all are touched, LPs and
-stakers leave, fees are collected, and everybody withdraws his full equity.
+"""The end of a stress, by real transactions: everybody withdraws his full equity.
+
+Before, the market is settled, bankrupt accounts are ended, all are touched, LPs and stakers leave,
+and fees are collected.
 
 What nobody can withdraw although it is owed to him is an unpaid claim.
 """
@@ -58,7 +60,7 @@ class Settlement:
         self._end_bankrupts()
         self.time += self.market.settlement_window
         self._touch_all()
-        self._end_bankrupts()  # who was ended by a dust of rounding
+        self._end_bankrupts()
         self._begin_claims()
         self._lps_leave()
         self._stakers_leave()
@@ -126,7 +128,7 @@ class Settlement:
     # LPs, stakers, the house
 
     def _lps_leave(self) -> None:
-        """Old requests lapse, new ones cool; the exit fee ends, as the last one would leave his to nobody."""
+        """Old requests lapse, new ones cool. No exit fee: the last one's would be left to nobody."""
         vamm, stakes = self.market.vamm, self.stage.pool.stakes
         self.time += vamm.cooldown + vamm.window + 1
         lapsed = []
@@ -158,7 +160,7 @@ class Settlement:
         return self.venue.on_vamm(kind, owner_in(account), function, account, *values)
 
     def _stakers_leave(self) -> None:
-        """All ask at once, and claim at the first second of the window; who is throttled tries again."""
+        """All ask at once, and claim when they are cooled; who is throttled tries again."""
         left = [s for s in self.stakers.stakers if s.shares]
         if not left:
             return
@@ -186,7 +188,7 @@ class Settlement:
     # Withdrawals
 
     def _pay_out(self) -> None:
-        """Everybody asks for his full equity at full worth; who is refused that takes what h leaves him."""
+        """Everybody asks for his full equity at h = 1; who is refused that takes what h leaves."""
         owed = {account: self._owed(account) for account in self._payees()}
         owed = {account: amount for account, amount in owed.items() if amount}
         owners = sorted({owner_in(account) for account in owed})

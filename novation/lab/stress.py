@@ -1,4 +1,7 @@
-"""The stress: the demo's venue and people at the highest leverage, every role that acts on losses, and the final settlement."""
+"""The stress: the demo's venue, people at the highest leverage, and all roles that meet losses.
+
+At the end everything is settled and withdrawn.
+"""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -35,7 +38,7 @@ class StressRun(Demo):
             path = path.between(worst - stress.before * HOUR, worst + stress.after * HOUR)
         path = stress.bend(path, worst)
         super().__init__(replace(path, label=f"{path.label}: {stress.name}"), settings)
-        self.asleep = range(worst, worst + HOUR) if stress.asleep else range(0)
+        self.asleep = range(worst, worst + stress.asleep * HOUR + 1) if stress.asleep else range(0)
         self.times = self._times(worst)
         self.recording.scenario = self._scenario()
 
@@ -52,7 +55,7 @@ class StressRun(Demo):
         parameters = {"scenario": self.stress.name, **said.parameters}
         parameters["accounts"] = parameters.pop("traders")
         if self.asleep:
-            blocks = HOUR // self.settings.block_time
+            blocks = len(self.asleep) // self.settings.block_time
             parameters["keepers asleep"] = f"{blocks} blocks of the chain"
         return replace(said, notes=(self.stress.says, *said.notes), parameters=parameters)
 

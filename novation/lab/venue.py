@@ -118,9 +118,7 @@ class Venue:
         """`amount` in token units."""
         return self.on_vault("deposit", sender, "deposit", account, self.token, amount)
 
-    def withdraw(
-        self, sender: str, account: bytes, amount: int, ratio: int = WAD
-    ) -> Transaction:
+    def withdraw(self, sender: str, account: bytes, amount: int, ratio: int = WAD) -> Transaction:
         """`amount` in token units; nothing is released at less than `ratio` for one."""
         touched: list[bytes] = []
         values = (account, self.token, amount, sender, touched, ratio)

@@ -53,7 +53,8 @@ class Winners:
         return self.mirror.account(account).pnl + (held.untouched if held else 0)
 
     def _grab(self, person: Person, profit: int) -> Iterator[Transaction]:
-        yield replace(self.venue.release(person.owner, person.account, profit, []), kind=RELEASE)
+        asked = profit * 9 // 10  # a round may land before it
+        yield replace(self.venue.release(person.owner, person.account, asked, []), kind=RELEASE)
         free = self.mirror.health(person.account).free
         if amount := wad_to_tokens_down(free, self.venue.decimals):
             yield self._withdraw(person, amount)
@@ -64,7 +65,8 @@ class Winners:
             yield self.venue.close(person.owner, person.account, 0 if size > 0 else NEVER)
             return
         word = self.mirror.account(person.account)
-        yield self._withdraw(person, wad_to_tokens_down(word.capital + word.pnl, self.venue.decimals))
+        everything = wad_to_tokens_down(word.capital + word.pnl, self.venue.decimals)
+        yield self._withdraw(person, everything)
 
     def _withdraw(self, person: Person, amount: int) -> Transaction:
         return replace(self.venue.withdraw(person.owner, person.account, amount), kind=RUN)
