@@ -294,14 +294,17 @@ abstract contract VammShares is IVAMM, AccessManaged {
         if (low <= 0) revert VammInsolvent(low);
         amount = FixedPointMathLib.fullMulDiv(r.amount, uint256(low) + VIRTUAL, all + VIRTUAL);
         amount -= FixedPointMathLib.fullMulDivUp(amount, stored.lpFee, 1e6);
+        uint256 capital = a.capital;
         if (a.pnl > 0) {
             // His part of the profit becomes capital first, at his minimum, and not while the market is shut; all of
             // the profit where that costs nobody anything, because the pool's margin counts none of it.
             uint256 part = uint256(a.pnl);
             if (clearing.releaseRatio() < 1e18) part = FixedPointMathLib.fullMulDiv(part, r.amount, all);
             clearing.release(account, part, new AccountId[](0), r.minRatio);
-            amount = Fixed.min(amount, _money().capital);
+            capital = _money().capital;
         }
+        // The virtual shares would give the last LP of a pool that lost a wei more than there is.
+        amount = Fixed.min(amount, capital);
         _move(account, id, amount);
         _shrink(m, held, held, uint256(int256(a.capital) + a.pnl));
         _back(true);

@@ -313,7 +313,7 @@ class VammShares:
             if self.clearing.release_ratio() < WAD:
                 part = full_mul_div(part, r.amount, everything)
             self.clearing.release(self.account, part, [], r.min_ratio, sender=self.address)
-            amount = min(amount, self.clearing.stored(self.account).capital)
+        amount = min(amount, self.clearing.stored(self.account).capital)
         self.clearing.transfer(self.account, account, amount, sender=self.address)
         self._shrink(m, held, held, capital + pnl)
         self._back(leaving=True)

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from novation.units import PPM, WAD
+from tests.paths.acts import any_venue, cross
 from tests.unit.venues.conftest import refusal
 from tests.world import (
     DAY,
@@ -468,3 +469,21 @@ class TestWithdrawals:
         world.chain.send(market.vamm, "executeDeposit", lp)
         assert market.vamm.read("totalShares") == 10**4 * WAD * 999 // 1_000
         assert market.vamm.read("curve").mid == 2_100 * WAD
+
+    def test_last_lp_of_a_pool_that_lost_takes_all_there_is(
+        self, world: World, market: Market
+    ) -> None:
+        """Without an exit fee the virtual shares would have him take more than there is."""
+        venue, lp, trader = any_venue(world), account_id(world.lp), account_id(world.trader)
+        cross(world, venue, market.pool, trader, 20 * WAD, 3_000)
+        cross(world, venue, trader, market.pool, 20 * WAD, 2_000)
+        left = world.account(market.pool).capital
+        assert left == MILLION - 20_000 * WAD
+        world.chain.send(market.vamm, "setParams", params_of(market, lpFee=0))
+        total = market.vamm.read("totalShares")
+        world.chain.next_at(self.ask(world, market, total) + DAY + 1)
+        world.push(market.feed, "2000")
+        receipt = world.chain.send(market.vamm, "executeWithdrawal", lp)
+        assert event(market, "SharesBurned", receipt)["amount"] == left
+        assert world.account(market.pool).capital == 0
+        assert market.vamm.read("totalShares") == 0

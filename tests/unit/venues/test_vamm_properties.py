@@ -396,6 +396,17 @@ class TestEmptyPool:
         assert pool.vamm.total == WAD
         assert pool.vamm.curve()[0] == pool.price
 
+    @pytest.mark.parametrize("loss", [1, WAD, 3 * 10**5 * WAD, 10**6 * WAD - 1])
+    def test_last_lp_of_a_pool_that_lost_can_leave_with_all_of_it(self, loss: int) -> None:
+        """Without a fee the virtual shares would have him take a wei more than there is."""
+        pool = Pool(lp_fee=0)
+        pool.house.accounts[pool.vamm.account].capital -= loss
+        pool.house.house.capital_total -= loss
+        left = pool.house.accounts[pool.vamm.account].capital
+        pool.leave(LP, pool.vamm.total)
+        assert pool.vamm.execute_withdrawal(account(LP)) == left
+        assert (pool.vamm.total, pool.vamm.curve()) == (0, (0, 0, 0, 0))
+
     def test_share_epoch_ends_and_debt_keeps_deposits_out(self) -> None:
         """Nobody buys the debt of those before him; shares of the old epoch are void."""
         pool = Pool()
