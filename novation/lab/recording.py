@@ -114,6 +114,15 @@ class Outcome:
     """Least V - capitalTotal of its blocks."""
 
 
+@dataclass(frozen=True)
+class StakeEnd:
+    """What a staker who asks for his stake at some moment got of it, WAD quote."""
+
+    asks: str
+    staked: int
+    returned: int
+
+
 @dataclass
 class Stressed:
     """What those got who tried to be first, and how it ended. Money is WAD quote."""
@@ -127,11 +136,9 @@ class Stressed:
     """Highest of an account above its initial margin, WAD."""
     profit_released: int = 0
     released_as: int = 0
-    staked: int = 0
+    stakes: list[StakeEnd] = field(default_factory=list)
     unstaked: int = 0
-    """Before the end."""
-    returned: int = 0
-    """To stakers, in all."""
+    """Of all stakes, before the end."""
 
 
 @dataclass
@@ -252,9 +259,13 @@ def stress_summary(recording: Recording) -> dict[str, Any]:
             "minVaultMinusCapitalOnPath": show_wad(on_path),
             "profitReleased": show_wad(stressed.profit_released),
             "releasedAs": show_wad(stressed.released_as),
-            "staked": show_wad(stressed.staked),
+            "staked": show_wad(sum(stake.staked for stake in stressed.stakes)),
             "unstakedBeforeTheEnd": show_wad(stressed.unstaked),
-            "stakeReturned": show_wad(stressed.returned),
+            "stakeReturned": show_wad(sum(stake.returned for stake in stressed.stakes)),
+            "stakers": [
+                {"asks": s.asks, "staked": show_wad(s.staked), "returned": show_wad(s.returned)}
+                for s in stressed.stakes
+            ],
         },
         "settlement": {
             "blocks": end.blocks,

@@ -134,11 +134,15 @@ def stress_section(made: dict[str, Any]) -> str:
     """Nothing for a run without a settlement."""
     if "settlement" not in made:
         return ""
+    stakers = made["stress"]["stakers"]
     numbers = {name: made[key] for key, name in STRESS_NAMES.items()}
     parts = [
         table({name: made[part][key] for key, name in names.items()})
         for part, names in STRESS_PARTS.items()
     ]
+    parts[0] += table(
+        {f"Staker who asks {s['asks']}": f"{s['returned']} of {s['staked']}" for s in stakers}
+    )
     said = "Then the market was settled, and everybody withdrew: by real transactions."
     return (
         f"<section><h2>Stress: {escape(made['stress']['scenario'])}</h2>"

@@ -92,6 +92,12 @@ def wide_band(spec: Spec, market: int) -> Spec:
     return with_market(spec, market, vamm=wide)
 
 
+def quick_exit(spec: Spec, _: int) -> Spec:
+    """The shortest cooldown of the insurance fund that its bounds let."""
+    quick = spec.insurance.model_copy(update={"cooldown": HOUR})
+    return spec.model_copy(update={"insurance": quick})
+
+
 def with_market(spec: Spec, number: int, **changes: dict[str, int]) -> Spec:
     market = spec.markets[number]
     parts = {k: getattr(market, k).model_copy(update=values) for k, values in changes.items()}
@@ -113,6 +119,7 @@ STRESSES = {
             "jump",
             "In one round the index jumps by five maintenance margins, and later by twelve back.",
             bend=bend(there_and_back, "at the worst moment it jumps to 0.7, later to 1.25 of it"),
+            adapt=quick_exit,
         ),
         Stress("poor", "Keepers have no capital: they sell what they take.", capital=False),
         Stress(

@@ -128,7 +128,7 @@ class Settlement:
     # LPs, stakers, the house
 
     def _lps_leave(self) -> None:
-        """Old requests lapse, new ones cool. No exit fee: the last one's would be left to nobody."""
+        """Old requests lapse, new ones cool. No exit fee: the last one would leave it to nobody."""
         vamm, stakes = self.market.vamm, self.stage.pool.stakes
         self.time += vamm.cooldown + vamm.window + 1
         lapsed = []

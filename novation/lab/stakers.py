@@ -9,6 +9,7 @@ from novation import artifacts
 from novation.chain.contract import call_to
 from novation.lab.blocks import Block, Transaction
 from novation.lab.mirror import Mirror
+from novation.lab.recording import StakeEnd
 from novation.lab.rescue import SETUP, owner_of
 from novation.lab.rpc import Rpc
 from novation.lab.venue import NEVER, State, Venue, read_all
@@ -32,11 +33,14 @@ PARTS = {Temper.FIRST: 1, Temper.NERVOUS: 2, Temper.LATE: 2, Temper.PATIENT: 5}
 
 @dataclass
 class Staker:
-    """`shares` as the fund counts them; `until` is the last second of his open request's window."""
+    """`shares` as the fund counts them, `staked` and `paid` token units; `until` is the last second
+    of his open request's window."""
 
     owner: str
     temper: Temper
     shares: int = 0
+    staked: int = 0
+    paid: int = 0
     since: int | None = None
     until: int = 0
 
@@ -57,10 +61,9 @@ class Stakers:
 
     def set_up(self) -> Iterator[list[Transaction]]:
         venue = self.venue
-        parts = {
-            s.owner: wad_to_tokens_down(self.money * PARTS[s.temper] // 10, venue.decimals)
-            for s in self.stakers
-        }
+        for s in self.stakers:
+            s.staked = wad_to_tokens_down(self.money * PARTS[s.temper] // 10, venue.decimals)
+        parts = {s.owner: s.staked for s in self.stakers}
         fund = venue.address("InsuranceFund")
         yield [venue.on_token(SETUP, owner, "mint", owner, part) for owner, part in parts.items()]
         yield [venue.on_token(SETUP, owner, "approve", fund, NEVER) for owner in parts]
@@ -110,9 +113,17 @@ class Stakers:
                 continue
             (staker,) = (s for s in self.stakers if s.owner == done.transaction.sender)
             staker.shares, staker.since = 0, None
-            paid += self._assets(done.logs)
+            staker.paid = self._assets(done.logs)
+            paid += staker.paid
         self.paid += tokens_to_wad(paid, self.venue.decimals)
         return paid
+
+    def ends(self) -> list[StakeEnd]:
+        places = self.venue.decimals
+        return [
+            StakeEnd(s.temper.value, tokens_to_wad(s.staked, places), tokens_to_wad(s.paid, places))
+            for s in self.stakers
+        ]
 
     def _assets(self, logs: list[dict[str, Any]]) -> int:
         """Assets of the fund's event Withdraw(sender, receiver, owner, assets, shares)."""

@@ -113,9 +113,8 @@ class StressRun(Demo):
             leverage=self._leverage,
             profit_released=self.winners.asked,
             released_as=self.winners.got,
-            staked=self.stakers.money,
+            stakes=self.stakers.ends(),
             unstaked=before,
-            returned=self.stakers.paid,
         )
 
 

@@ -11,7 +11,7 @@ from novation.lab.people import Person
 from novation.lab.venue import NEVER, State, Venue
 from novation.units import PPM, WAD, wad_to_tokens_down
 
-JUMP_PPM = 5_000  # change of the index within a block that wakes them
+JUMP_PPM = 10_000  # change of the index within a block that wakes them
 LEAST = 10 * WAD  # profit worth a transaction
 A_BLOCK = 40
 RELEASE, RUN = "winner releases", "winner withdraws"

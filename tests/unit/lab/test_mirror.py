@@ -112,6 +112,17 @@ def test_sizes_that_are_not_open_interest_stop_the_run(mirror, interest):
         mirror.check(9, CLAIMS, HOUSE)
 
 
+@pytest.mark.parametrize("size", [3 * WAD, -3 * WAD])
+def test_deleveraged_lots_are_worth_the_index_of_their_block(mirror, size):
+    (topic,) = [t for t, name in mirror._topics.items() if name == "Deleveraged"]
+    data = "0x" + (size % 2**256).to_bytes(32, "big").hex()
+    log = {"address": mirror.clearing, "topics": [topic, "0x00", "0x00"], "data": data}
+    mirror.take([log])
+    mirror.bring_to(replace(VIEW, index=150 * WAD))
+    mirror.bring_to(replace(VIEW, index=400 * WAD))
+    assert (mirror.losses.deleveraged, mirror.losses.notional) == (3 * WAD, 450 * WAD)
+
+
 def test_position_in_a_market_that_is_not_mirrored_is_refused(mirror):
     (topic,) = [t for t, name in mirror._topics.items() if name == "PositionSet"]
     topics = [topic, "0x" + LONG.hex(), "0x" + (7).to_bytes(32, "big").hex()]

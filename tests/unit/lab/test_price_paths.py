@@ -110,3 +110,14 @@ def test_rounds_are_not_drawn_between(tmp_path):
     path = load_prices(str(file), 60, 1)
     assert path.times == (1692313103, 1692313703)
     assert path.prices == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "times"),
+    [(10, 30, (10, 20, 30)), (15, 25, (10, 20)), (-5, 5, (0, 10)), (30, 99, (30, 40))],
+)
+def test_part_of_a_path_begins_with_the_price_that_holds_then(start, end, times):
+    path = PricePath("p", "s", False, (0, 10, 20, 30, 40), tuple(map(Decimal, range(1, 6))))
+    part = path.between(start, end)
+    assert part.times == times
+    assert part.at(max(start, 0)) == path.at(max(start, 0))

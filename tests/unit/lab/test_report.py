@@ -9,8 +9,11 @@ import pytest
 from novation.lab.recording import (
     BlockRow,
     Fill,
+    Losses,
+    Outcome,
     Recording,
     Scenario,
+    Stressed,
     gas_table,
     percentile,
     summary,
@@ -109,6 +112,32 @@ def test_summary_is_exact_and_the_same_as_what_is_written(recording, tmp_path):
     assert made["conservation"]["blocksChecked"] == 5
     assert made["conservation"]["surplusLow"] == "0.000000000000000007"
     assert made["gas"] == gas_table(recording)
+
+
+def test_demo_has_no_section_and_no_numbers_of_a_stress(recording, tmp_path):
+    page = write_report(recording, tmp_path)[0].read_text(encoding="utf-8")
+    assert "Unpaid claims" not in page
+    assert summary(recording).keys().isdisjoint({"unpaid_claims", "stress", "settlement"})
+
+
+def test_stress_has_its_six_numbers_on_top_and_a_section_with_them(recording, tmp_path):
+    end = Outcome(claims=70 * WAD, withdrawn=68 * WAD, unpaid=2 * WAD, surplus=7, least_over=5)
+    recording.stressed = Stressed("jump", "It <jumps>.", end, leverage=95 * WAD // 10)
+    recording.losses = Losses(3 * WAD, 4 * WAD, WAD, 8 * WAD, 9 * WAD)
+    made = summary(recording)
+    assert made["unpaid_claims"] == "2"
+    assert made["bad_debt_socialised"] == "4"
+    assert made["insurance_paid"] == "3"
+    assert made["deleveraged_notional"] == "9"
+    assert made["surplus"] == "0.000000000000000007"
+    assert made["min_vault_minus_capital"] == "0.000000000000000005"
+    assert made["stress"]["minVaultMinusCapitalOnPath"] == "1_000.000000000000000007"
+    assert made["stress"]["orphanDeficit"] == "1"
+    assert (made["settlement"]["claims"], made["settlement"]["withdrawn"]) == ("70", "68")
+    page = write_report(recording, tmp_path)[0].read_text(encoding="utf-8")
+    assert "Stress: jump" in page
+    assert "It &lt;jumps&gt;." in page
+    assert "<th>Unpaid claims</th><td>2</td>" in page
 
 
 @pytest.mark.parametrize(("percent", "value"), [(0, 1), (50, 2), (75, 3), (76, 4), (100, 4)])

@@ -17,6 +17,7 @@ from novation.lab.traders import (
     draw_traits,
     follow_trend,
     full_size,
+    gamble,
     leave,
     stop_loss,
     trade_noise,
@@ -185,6 +186,26 @@ def test_premium_counts_as_a_cost_on_the_crowded_side_only():
 
 def test_nobody_grows_a_position_without_free_collateral():
     assert follow_trend(TRAITS, 0.05, replace(CALM, free=0)) is None
+
+
+@pytest.mark.parametrize("side", [1, -1])
+def test_gambler_opens_at_once_at_his_leverage_on_his_side_and_stays(side):
+    traits = replace(TRAITS, leverage=8 * PPM, appetite=side, slippage=100_000)
+    order = gamble(traits, CALM)
+    assert isinstance(order, Trade)
+    assert order.size == side * 400 * WAD
+    assert gamble(traits, replace(CALM, size=order.size, equity=CALM.equity // 10)) is None
+
+
+def test_gambler_takes_no_more_than_initial_margin_and_band_let():
+    traits = replace(TRAITS, leverage=10 * PPM, appetite=1, slippage=100_000)
+    most = gamble(traits, replace(CALM, most=9 * PPM))
+    assert isinstance(most, Trade)
+    assert most.size == 10_000 * (9 * PPM - 9 * PPM // 20) // PPM * WAD // 200
+    rich = gamble(traits, replace(CALM, equity=10**7 * WAD))
+    assert isinstance(rich, Trade)
+    assert rich.size < CALM.reserve * 2 // 100
+    assert gamble(traits, replace(CALM, equity=WAD)) is None
 
 
 @pytest.mark.parametrize("kind", list(Kind))
