@@ -82,7 +82,7 @@ class StressRun(Demo):
     def _act(self, state: State, now: int) -> Iterator[Transaction]:
         """Winners are the fastest; the keepers have seen the same block."""
         self._note_leverage(state)
-        yield from self.winners.act(state)
+        yield from self.winners.act(state, now)
         yield from self.keepers.act(state, now)
         yield from self.stakers.act(state, now)
 

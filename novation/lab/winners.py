@@ -12,6 +12,7 @@ from novation.lab.venue import NEVER, State, Venue
 from novation.units import PPM, WAD, wad_to_tokens_down
 
 JUMP_PPM = 10_000  # change of the index within a block that wakes them
+AWAKE = 900  # seconds that they try after it: the interruption is shorter
 LEAST = 10 * WAD  # profit worth a transaction
 A_BLOCK = 40
 RELEASE, RUN = "winner releases", "winner withdraws"
@@ -32,13 +33,15 @@ class Winners:
     got: int = 0
 
     def __post_init__(self) -> None:
-        self._index = 0
+        self._index = self._until = 0
         self._released = event_topic(find(artifacts.load("ClearingHouse").abi, "event", "Released"))
 
-    def act(self, state: State) -> Iterator[Transaction]:
+    def act(self, state: State, time: int) -> Iterator[Transaction]:
         index, before = state.market.index, self._index
         self._index = index
-        if before == 0 or abs(index - before) * PPM < JUMP_PPM * before:
+        if before and abs(index - before) * PPM >= JUMP_PPM * before:
+            self._until = time + AWAKE
+        if time >= self._until:
             return
         won = [(self._profit(p.account), at, p) for at, p in enumerate(self.people)]
         best = sorted((each for each in won if each[0] >= LEAST), key=lambda e: (-e[0], e[1]))

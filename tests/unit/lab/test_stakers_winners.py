@@ -10,7 +10,7 @@ from novation.lab.blocks import Block, Done, Transaction
 from novation.lab.people import Person
 from novation.lab.stakers import FALL_PPM, Stakers, Temper
 from novation.lab.traders import Kind, Traits, Trend
-from novation.lab.winners import RELEASE, RUN, Winners
+from novation.lab.winners import AWAKE, RELEASE, RUN, Winners
 from novation.units import WAD
 from tests.unit.lab.test_keepers import Desk, account, give, keepers
 from tests.unit.lab.test_mirror import VIEW
@@ -113,8 +113,8 @@ def winners(desk):
 
 
 def woken(winners, index):
-    list(winners.act(SimpleNamespace(market=VIEW)))
-    return list(winners.act(SimpleNamespace(market=replace(VIEW, index=index))))
+    list(winners.act(SimpleNamespace(market=VIEW), 0))
+    return list(winners.act(SimpleNamespace(market=replace(VIEW, index=index)), 60))
 
 
 def test_winners_sleep_while_the_index_hardly_moves(winners):
@@ -126,6 +126,13 @@ def test_at_a_jump_one_half_closes_and_the_other_releases_at_any_ratio(winners, 
     close, release = woken(winners, index)
     assert (close.kind, close.data[1][0]) == ("close", account(1))
     assert (release.kind, release.data) == (RELEASE, (account(2), 72 * WAD, []))
+
+
+def test_winners_go_on_trying_until_the_interruption_must_be_over(winners):
+    woken(winners, VIEW.index * 2)
+    state = SimpleNamespace(market=replace(VIEW, index=VIEW.index * 2))
+    assert len(list(winners.act(state, 60 + AWAKE - 1))) == 2
+    assert list(winners.act(state, 60 + AWAKE)) == []
 
 
 def test_flat_winner_withdraws_all_of_it(winners, desk):
