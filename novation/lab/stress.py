@@ -44,7 +44,7 @@ class StressRun(Demo):
 
     def _times(self, worst: int) -> list[int]:
         """The run's step, but finer from an hour before the worst one to an hour after it."""
-        fine = min(self.step, max(FINE, self.settings.block_time))
+        fine = self._fine = min(self.step, max(FINE, self.settings.block_time))
         close = range(worst - HOUR, worst + 2 * HOUR, fine)
         last = self.path.end
         coarse = (t for t in range(self.path.start, last + 1, self.step) if t not in around(close))
@@ -57,7 +57,11 @@ class StressRun(Demo):
         if self.asleep:
             blocks = len(self.asleep) // self.settings.block_time
             parameters["keepers asleep"] = f"{blocks} blocks of the chain"
-        return replace(said, notes=(self.stress.says, *said.notes), parameters=parameters)
+        notes = [self.stress.says, *said.notes]
+        if self._fine < self.step:
+            close = "From an hour before the worst hour to an hour after it"
+            notes.append(f"{close} they are {self._fine} s apart.")
+        return replace(said, notes=tuple(notes), parameters=parameters)
 
     # What the demo asks for
 

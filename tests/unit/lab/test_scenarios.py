@@ -68,6 +68,11 @@ def test_blocks_are_finer_around_the_worst_hour():
     assert gaps == {FINE}
     assert {b - a for a, b in pairwise(times[:10])} == {240}
     assert list(times) == sorted(set(times))
+    notes = " ".join(StressRun(PATH, SETTINGS, STRESSES["asleep"]).recording.scenario.notes)
+    assert "blocks are 240 s apart" in notes
+    assert f"an hour after it they are {FINE} s apart" in notes
+    same = StressRun(PATH, DemoSettings(20, 1, step=FINE), STRESSES["asleep"])
+    assert "an hour after it" not in " ".join(same.recording.scenario.notes)
 
 
 def test_keepers_sleep_for_an_hour_of_the_chains_blocks():
