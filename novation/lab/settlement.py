@@ -33,7 +33,9 @@ TOUCHED = 25  # accounts in a call
 A_BLOCK = 200  # transactions
 PATIENCE = 24 * 60  # hours that somebody waits for the throttle
 SHARE = 5  # who was throttled asks for at most one of so many parts of what the vault holds
-THROTTLED, CUT = "VaultThrottled", "ClearingReleaseRatio"
+THROTTLED = "VaultThrottled"
+CUT = ("ClearingReleaseRatio", "ClearingCapitalTooLow")
+"""How the ledger refuses a whole equity while h is below 1."""
 
 
 @dataclass
@@ -240,7 +242,7 @@ class Settlement:
                         slow.add(account)
                     else:
                         self.outcome.refusals[why] += 1
-                        cut |= {account} if why == CUT else set()
+                        cut |= {account} if why in CUT else set()
                         left[account] = 0
             left = {account: amount for account, amount in left.items() if amount}
             waited += throttled

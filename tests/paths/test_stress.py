@@ -182,6 +182,31 @@ def test_claim_that_nobody_withdraws_is_unpaid_and_fails_the_command(prices, tmp
     assert json.loads((out / "poor" / "summary.json").read_text())["unpaid_claims"] != "0"
 
 
+def test_deficit_without_a_side_to_charge_is_written_off_and_reported_apart(monkeypatch):
+    """Nobody ends the bankrupt before the market closes: then there is no other side any more."""
+    end, calls = Settlement._end_bankrupts, []
+
+    def late(self):
+        calls.append(self)
+        if len(calls) > 1:
+            end(self)
+
+    monkeypatch.setattr(Settlement, "_end_bankrupts", late)
+    path = load_prices(None, 60, 1)
+    settings = DemoSettings(ACCOUNTS, 1, step=STEP)
+    recording = StressRun(path, settings, STRESSES["uninsured"]).run()
+    settled, orphaned = recording.stressed.settlement, recording.losses.orphaned
+    assert orphaned > 0
+    assert settled.ratio < WAD
+    assert settled.cut > 0
+    assert 0 < settled.written_off <= orphaned
+    assert settled.unpaid == settled.short == 0
+    assert settled.claims == (
+        settled.withdrawn + settled.written_off + settled.dust + settled.nobodys
+    )
+    assert summary(recording)["stress"]["orphanDeficit"] != "0"
+
+
 def test_unknown_scenario_is_refused_before_the_run(tmp_path):
     done = run("--scenario", "sunshine", "--out", tmp_path / "out")
     assert done.exit_code == 2

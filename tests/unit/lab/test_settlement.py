@@ -72,10 +72,11 @@ def test_without_a_throttle_nobody_waits():
     assert vault.time == 0
 
 
-def test_who_is_refused_for_the_ratio_is_named_and_asked_once():
+@pytest.mark.parametrize("name", CUT)
+def test_who_is_refused_for_the_ratio_is_named_and_asked_once(name):
     owed = {account_id(owner(1)): 10**6}
     vault = Vault(10**5, 0, 0)
-    vault.why.name = CUT
+    vault.why.name = name
     assert vault._withdraw(dict(owed), WAD) == set(owed)
-    assert vault.outcome.refusals == {CUT: 1}
+    assert vault.outcome.refusals == {name: 1}
     assert vault.outcome.hours == 0
