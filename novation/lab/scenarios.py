@@ -125,7 +125,7 @@ STRESSES = {
         Stress(
             "pool",
             "Nearly all buy from a pool with a wide band; then the index jumps to 2.6 of itself.",
-            mix=Mix(ONE_SIDED, 500_000, 0.95),
+            mix=Mix(ONE_SIDED, 250_000, 0.95),
             bend=bend(up, "at the worst moment it jumps to 2.6 of it"),
             adapt=wide_band,
         ),
