@@ -393,8 +393,8 @@ class Twin:
 
     def _check_vault_events(self, last: int) -> None:
         token, held = self.world.token.address, 0
-        for event in self.world.vault.events(["Deposited", "Withdrawn"], 0, last):
-            if event.values["token"] == token:
+        for event in self.world.vault.events(["Deposited", "Withdrawn", "Seeded"], 0, last):
+            if event.values.get("token", token) == token:
                 held = event.values["held"]
         assert held == self.vault.settlement_held
 

@@ -75,6 +75,16 @@ contract MarginVault is CollateralBook, Multicall {
         else _withdrawCollateral(account, token, amount, to);
     }
 
+    /// @inheritdoc IMarginVault
+    function seed(uint256 amount) external {
+        if (amount == 0) revert VaultZeroAmount();
+        IClearingHouse(clearing).enter();
+        uint256 held = _countIn(settlementToken, amount, _settlementCap);
+        _pull(settlementToken, amount);
+        emit Seeded(msg.sender, amount, held);
+        IClearingHouse(clearing).exit();
+    }
+
     function _depositSettlement(AccountId account, uint256 amount) private {
         IClearingHouse(clearing).enter();
         uint256 held = _countIn(settlementToken, amount, _settlementCap);

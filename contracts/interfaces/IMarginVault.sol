@@ -43,6 +43,8 @@ interface IMarginVault {
     event Withdrawn(
         AccountId indexed account, address indexed token, address to, uint256 amount, uint256 balance, uint256 held
     );
+    /// @notice Settlement tokens became surplus, which is nobody's. Token units.
+    event Seeded(address indexed from, uint256 amount, uint256 held);
     event CollateralListed(address indexed token, uint256 indexed slot, address oracle, uint256 decimals);
     event CollateralSet(address indexed token, uint256 haircut, uint256 haircutScale, uint256 cap);
     /// @notice Maintenance values go linearly from these terms to those of CollateralSet until `endAt`.
@@ -129,6 +131,11 @@ interface IMarginVault {
         AccountId[] calldata touch,
         uint256 minRelease
     ) external;
+
+    /// @notice Takes settlement tokens from the caller and credits nobody: they are surplus for good. A few cents pay for
+    /// what the rounding of ended epochs can cost beyond what roundings have left.
+    /// @param amount Token units.
+    function seed(uint256 amount) external;
 
     /// @notice Stores the present price of a collateral as its last good one; does nothing while its feed is dead.
     /// @dev Anyone may. Deposits and withdrawals of the token do the same.

@@ -15,7 +15,7 @@ from novation.lab.prices import PricePath
 from novation.lab.rpc import Rpc
 from novation.lab.traders import Kind
 from novation.lab.venue import FUND, NEVER, Venue, put_up
-from novation.units import wad_to_tokens_down
+from novation.units import WAD, wad_to_tokens_down
 
 BEFORE = 3_600
 """Seconds of the chain before the path begins: deployment and deposits."""
@@ -77,7 +77,10 @@ class Stage:
                 venue.on_token(SETUP, p.owner, "approve", vault, NEVER),
             )
         ]
-        yield [venue.deposit(p.owner, p.account, money[p.owner]) for p in people]
+        seed = venue.call(
+            SETUP, people[0].owner, "MarginVault", "MarginVault", "seed", self._cents()
+        )
+        yield [seed, *(venue.deposit(p.owner, p.account, money[p.owner]) for p in people)]
         lps = [p for p in people if p.kind is Kind.LP]
         yield [
             call
@@ -87,6 +90,10 @@ class Stage:
                 self._pool_call(p, "requestDeposit", p.account, self._capital(p)),
             )
         ]
+
+    def _cents(self) -> int:
+        """Five cents, which are nobody's: what ended epochs may cost in rounding."""
+        return wad_to_tokens_down(WAD // 20, self.venue.decimals)
 
     def _capital(self, person: Person) -> int:
         """What a person's first deposit was credited as."""

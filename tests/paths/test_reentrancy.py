@@ -92,7 +92,7 @@ class Stage:
             "executeInKind": (own,), "lapse": (own, True), "endShareEpoch": (),
             "inventoryMoved": (price, 0, 0), "filled": (own, fill),
             "seize": (own, own, self.token.address, 1, 1, 1), "seizeAll": (own, own, 1, 1),
-            "setLossTerms": (1, 1, 1),
+            "setLossTerms": (1, 1, 1), "seed": (1,),
         }  # fmt: skip
         made = []
         for contract in (w.clearing, w.vault, vamm):

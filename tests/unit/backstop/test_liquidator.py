@@ -213,12 +213,12 @@ def test_top_up_fills_to_the_least_reward_inside_the_budget(stress: Stressed) ->
 
 
 def test_re_06_dust_is_topped_up_by_no_more_than_it_paid(stress: Stressed) -> None:
-    """380 quote, below the least lot: the keeper gets what the victim pays, and no more."""
-    lots = Fraction(1, 5)
+    """93 quote, below the least lot: the keeper gets what the victim pays, and no more."""
+    lots = Fraction(1, 20)
     small = stress.long(lots, sub=1)
     stress.push_to(0.9, lots)
     taken = stress.liquidate(victim=small, topUp=EVERYTHING)
-    assert taken.size == -WAD // 5
+    assert taken.size == -WAD // 20
     assert taken.topUp == taken.penalty > 0
     assert taken.reward + taken.topUp < 5 * WAD
     assert stress.capital(stress.fund) == STAKE * WAD

@@ -54,6 +54,16 @@ class TestSettlement:
         assert (event.values["amount"], event.values["balance"]) == (1_234_567, 0)
         assert event.values["held"] == held + 1_234_567
 
+    def test_seed_is_nobodys(self, world: World) -> None:
+        before, house = world.check_identity(), world.clearing.read("house")
+        receipt = world.send("vault", "seed", 5 * 10**4, sender=world.trader)
+        (event,) = events_of(world, "Seeded", receipt)
+        held = world.vault.read("settlementHeld")
+        assert tuple(event.values.values()) == (world.trader, 5 * 10**4, held)
+        assert world.check_identity() == before + 5 * 10**16
+        assert world.clearing.read("house") == house
+        assert refusal(world.send, "vault", "seed", 0) == ("VaultZeroAmount", [])
+
     def test_deposit_for_another_account(self, world: World) -> None:
         account = account_id(world.stranger, 7)
         world.known[account] = None
