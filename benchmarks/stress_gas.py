@@ -30,7 +30,7 @@ class StressBench:
         assert isinstance(world, Venue)
         self.world, self.chain = world, chain
         world.throttle()
-        self.market, _ = (world.list_chainlink("2000") for _ in range(2))
+        self.market, self.second = (world.list_chainlink("2000") for _ in range(2))
         world.add_liquidity(self.market, 2_000_000, "2000")
         world.send("liquidator", "setTerms", 0, liquidation_terms())
         world.send("insurance", "setAllotment", 0, 400_000)
@@ -127,9 +127,30 @@ class StressBench:
         found = {name: self.chain.gas(receipt) for name, receipt in gas.items()}
         found["liquidate_many_10"] = self.chain.gas(many) // 10
         found["collect_10"] = self.chain.gas(collected) // 10
+        found["convert_collateral"] = self.convert()
         found["insurance_stake"] = self.chain.gas(self.stake(1_000))
         found["insurance_unstake"] = self.unstake()
         return found
+
+    def convert(self) -> int:
+        """Collateral worth 500, of an account that has nothing else, to the keeper."""
+        world, chain, owner = self.world, self.chain, self.world.trader
+        token = chain.deploy("MockToken", "Ether", "ETH", 18)
+        terms = (100_000, 10_000_000, 10**24)
+        world.push(self.second.feed, "2000")
+        world.send("vault", "listCollateral", token.address, self.second.oracle.address, *terms)
+        chain.send(token, "mint", owner, 2 * WAD)
+        chain.send(token, "approve", world.vault.address, NO_LIMIT, sender=owner)
+        victim = account_id(owner, 2**32)
+        world.send("vault", "deposit", victim, token.address, 2 * WAD, sender=owner)
+        self.cross(victim, self.maker, 5 * WAD)
+        self.fall("1950", "1900")
+        world.push(self.second.feed, "2000")
+        chain.next_at(chain.now + 24)
+        values = (victim, self.keeper, token.address, NO_LIMIT, NO_LIMIT)
+        return chain.gas(
+            dict(chain.send(world.resolver, "convert", *values, sender=world.stranger))
+        )
 
     def unstake(self) -> int:
         world, owner = self.world, self.world.lp

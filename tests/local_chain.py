@@ -25,6 +25,9 @@ BLOCK_GAS = 100_000_000
 TRANSACTION_GAS = 30_000_000
 Artifact = artifacts.Artifact | str
 
+PATIENCE = 60
+"""Seconds until a transaction without a receipt is given up."""
+
 
 class LocalChain(Chain):
     """Blocks are mined by each transaction, at the time that was set or a second later."""
@@ -47,8 +50,11 @@ class LocalChain(Chain):
     def transact(self, tx: dict[str, Any], sender: str | None = None) -> dict[str, Any]:
         tx = {"from": sender or self.accounts[0], "gas": hex(TRANSACTION_GAS), **tx}
         tx_hash = self.request("eth_sendTransaction", tx)
+        began = time.monotonic()
         while (receipt := self.request("eth_getTransactionReceipt", tx_hash)) is None:
             time.sleep(0.001)  # Anvil answers before it has mined
+            if time.monotonic() - began > PATIENCE:
+                raise AssertionError(f"{tx_hash} was not mined in {PATIENCE} s")
         if int(receipt["status"], 16) == 0:
             # No estimate before, it would double the time: the reason is asked for afterwards.
             block = int(receipt["blockNumber"], 16)

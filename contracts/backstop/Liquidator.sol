@@ -41,34 +41,21 @@ contract Liquidator is ILiquidator, AccessManaged {
     /// @inheritdoc ILiquidator
     function liquidate(Takeover calldata ask) external returns (Taken memory) {
         if (ask.venue != address(0)) revert LiquidatorVenue(ask.venue);
-        _requireTaker(ask.taker);
-        Takeover[] memory asks = new Takeover[](1);
-        asks[0] = ask;
-        LiquidationTerms memory t = _termsFor(ask.market);
-        (Taken[] memory taken, bytes[] memory reasons) =
-            IBackstop(address(clearing)).takeover(asks, ask.topUp == 0 ? 0 : budgetLeft(ask.market), t);
-        bytes memory reason = reasons[0];
-        if (reason.length != 0) {
-            assembly ("memory-safe") {
-                revert(add(reason, 0x20), mload(reason))
-            }
-        }
-        _record(ask, taken[0]);
-        return taken[0];
+        return _liquidate(ask);
     }
 
     /// @inheritdoc ILiquidator
-    function liquidateToVenue(Takeover calldata ask) external returns (Taken memory taken) {
+    function liquidateToVenue(Takeover calldata ask) external returns (Taken memory) {
         if (ask.venue == address(0)) revert LiquidatorVenue(ask.venue);
-        _requireTaker(ask.taker);
-        LiquidationTerms memory t = _termsFor(ask.market);
-        taken = IBackstop(address(clearing)).takeoverToVenue(ask, ask.topUp == 0 ? 0 : budgetLeft(ask.market), t);
-        _record(ask, taken);
+        return _liquidate(ask);
     }
 
-    function _termsFor(uint256 market) internal view returns (LiquidationTerms memory t) {
-        t = terms[market];
-        if (t.target == 0) revert LiquidatorNoTerms(market);
+    function _liquidate(Takeover calldata ask) internal returns (Taken memory taken) {
+        _requireTaker(ask.taker);
+        LiquidationTerms memory t = terms[ask.market];
+        if (t.target == 0) revert LiquidatorNoTerms(ask.market);
+        taken = IBackstop(address(clearing)).takeover(ask, ask.topUp == 0 ? 0 : budgetLeft(ask.market), t);
+        _record(ask, taken);
     }
 
     /// @inheritdoc ILiquidator
@@ -108,24 +95,25 @@ contract Liquidator is ILiquidator, AccessManaged {
             wanted = asks[i].topUp;
         }
         uint256 budget = wanted == 0 ? 0 : budgetLeft(first.market);
-        if (first.venue != address(0)) {
-            try IBackstop(address(clearing)).takeoverToVenue(first, budget, t) returns (Taken memory taken) {
+        if (asks.length == 1) {
+            try IBackstop(address(clearing)).takeover(first, budget, t) returns (Taken memory taken) {
                 _note(out[start], first, taken);
             } catch (bytes memory reason) {
                 out[start].reason = reason;
             }
             return true;
         }
-        try IBackstop(address(clearing)).takeover(asks, budget, t) returns (Taken[] memory taken, bytes[] memory why) {
+        try IBackstop(address(clearing)).takeoverMany(asks, budget, t) returns (
+            Taken[] memory taken, bytes[] memory why
+        ) {
             for (uint256 i; i < asks.length; ++i) {
                 if (why[i].length == 0) _note(out[start + i], asks[i], taken[i]);
                 else out[start + i].reason = why[i];
             }
-        } catch (bytes memory reason) {
-            if (asks.length > 1) return false;
-            out[start].reason = reason;
+            return true;
+        } catch {
+            return false;
         }
-        return true;
     }
 
     function _note(Outcome memory out, Takeover calldata ask, Taken memory taken) internal {

@@ -52,7 +52,37 @@ contract Backstop is LossPath, Backing, Delegating, IBackstop {
     }
 
     /// @inheritdoc IBackstop
-    function takeover(Takeover[] calldata asks, uint256 budget, LiquidationTerms calldata terms)
+    function takeover(Takeover calldata ask, uint256 budget, LiquidationTerms memory terms)
+        external
+        locked
+        onlyLiquidator
+        returns (Taken memory out)
+    {
+        Takeovers memory k;
+        IPerpMarket market = _open(k, ask.market);
+        Touched[] memory ts = new Touched[](ask.venue == address(0) ? 2 : 3);
+        (int256 equity, uint256 maintenance) = _planOne(out, ts, ask, terms, k);
+        _cross(ts, out.size, k.m.index);
+        Fill memory f;
+        f.premium = KEEP_PREMIUM;
+        if (ts.length == 3) f = _sell(ts, ask, k.m, out.size);
+        _book(ts, k.number, k.m);
+        market.book(k.m.openInterest, k.m.units[0], k.m.units[1], f.premium);
+        _reward(out, ts, Fixed.min(ask.topUp, budget), terms, k);
+        if (ts.length == 3) _transfers(ts, k.h, f.houseFee);
+        _checkImproved(ts[0], k.m, equity, maintenance);
+        for (uint256 i; i < ts.length; ++i) {
+            if (i != 0) _checkMargin(ts[i], k.m);
+            _keep(ts[i], k.number, k.h);
+        }
+        _checkGain(out, ts[1], ask.minNet);
+        _close(k);
+        if (ts.length == 3) IVenue(ask.venue).filled(ask.taker, f);
+        if (_isVenues(ts[0])) _tell(ask.victim, k.number, k.m, ts[0].before, ts[0].after_);
+    }
+
+    /// @inheritdoc IBackstop
+    function takeoverMany(Takeover[] calldata asks, uint256 budget, LiquidationTerms memory terms)
         external
         locked
         onlyLiquidator
@@ -85,45 +115,6 @@ contract Backstop is LossPath, Backing, Delegating, IBackstop {
         if (pool.id.owner() != address(0)) _tell(pool.id, k.number, k.m, pool.before, pool.after_);
     }
 
-    /// @inheritdoc IBackstop
-    function takeoverToVenue(Takeover calldata ask, uint256 budget, LiquidationTerms calldata terms)
-        external
-        locked
-        onlyLiquidator
-        returns (Taken memory out)
-    {
-        _requireVenue(ask.venue, ask.market);
-        Takeovers memory k;
-        IPerpMarket market = _open(k, ask.market);
-        Touched[] memory ts = new Touched[](3);
-        bytes memory reason = _checkPosition(ask);
-        if (reason.length != 0) _revert(reason);
-        _join(ts[0], ask.victim, k);
-        _join(ts[1], ask.taker, k);
-        _join(ts[2], AccountIds.from(ask.venue, 0), k);
-        _requireApart(ts);
-        int256 equity;
-        uint256 maintenance;
-        (reason, equity, maintenance) = _planInto(out, ts[0], k.m, ask.maxSize, terms);
-        if (reason.length != 0) _revert(reason);
-        if (k.m.interruptedUntil > block.timestamp) revert ClearingInterrupted(k.number, k.m.interruptedUntil);
-        _cross(ts, out.size, k.m.index);
-        Fill memory f = _sell(ts, ask, k.m, out.size);
-        _book(ts, k.number, k.m);
-        market.book(k.m.openInterest, k.m.units[0], k.m.units[1], f.premium);
-        _reward(out, ts, Fixed.min(ask.topUp, budget), terms, k);
-        _transfers(ts, k.h, f.houseFee);
-        _checkImproved(ts[0], k.m, equity, maintenance);
-        for (uint256 i; i < ts.length; ++i) {
-            if (i != 0) _checkMargin(ts[i], k.m);
-            _keep(ts[i], k.number, k.h);
-        }
-        _checkGain(out, ts[1], ask.minNet);
-        _close(k);
-        IVenue(ask.venue).filled(ask.taker, f);
-        if (_isVenues(ts[0])) _tell(ask.victim, k.number, k.m, ts[0].before, ts[0].after_);
-    }
-
     // Takeovers
 
     /// @dev Brings the market and what is shared to now.
@@ -142,6 +133,37 @@ contract Backstop is LossPath, Backing, Delegating, IBackstop {
     function _close(Takeovers memory k) internal {
         _setCapital(insurance, k.fund, k.held, k.h);
         _saveHouse(k.h);
+    }
+
+    /// @dev Touches all of one takeover and plans it, or refuses it.
+    function _planOne(
+        Taken memory out,
+        Touched[] memory ts,
+        Takeover calldata ask,
+        LiquidationTerms memory terms,
+        Takeovers memory k
+    ) internal returns (int256 equity, uint256 maintenance) {
+        bool sold = ts.length == 3;
+        if (sold) _requireVenue(ask.venue, ask.market);
+        bytes memory reason = _checkPosition(ask);
+        if (reason.length != 0) _revert(reason);
+        _join(ts[0], ask.victim, k);
+        _join(ts[1], ask.taker, k);
+        if (sold) _join(ts[2], AccountIds.from(ask.venue, 0), k);
+        _requireApart(ts);
+        (reason, equity, maintenance) = _planInto(out, ts[0], k.m, ask.maxSize, terms);
+        if (reason.length != 0) _revert(reason);
+        if (sold || _shrinks(ts)) _requireCalm(k);
+    }
+
+    /// @dev Whether the taker leaves the side that a deficit may be charged to.
+    function _shrinks(Touched[] memory ts) internal pure returns (bool) {
+        int256 has = ts[1].after_;
+        return has != 0 && (has > 0) != (ts[0].before > 0);
+    }
+
+    function _requireCalm(Takeovers memory k) internal view {
+        if (k.m.interruptedUntil > block.timestamp) revert ClearingInterrupted(k.number, k.m.interruptedUntil);
     }
 
     /// @dev Touches and measures one account of a takeover.
@@ -166,7 +188,7 @@ contract Backstop is LossPath, Backing, Delegating, IBackstop {
         Touched[] memory ts,
         Takeover calldata ask,
         uint256 budget,
-        LiquidationTerms calldata terms,
+        LiquidationTerms memory terms,
         Takeovers memory k
     ) internal returns (bytes memory reason) {
         reason = _checkPosition(ask);
@@ -178,11 +200,7 @@ contract Backstop is LossPath, Backing, Delegating, IBackstop {
         uint256 maintenance;
         (reason, equity, maintenance) = _planInto(out, v, k.m, ask.maxSize, terms);
         if (reason.length == 0) {
-            // No taker leaves the side that a deficit may be charged to.
-            bool shrinks = t.after_ != 0 && (t.after_ > 0) != (v.before > 0);
-            if (shrinks && k.m.interruptedUntil > block.timestamp) {
-                revert ClearingInterrupted(k.number, k.m.interruptedUntil);
-            }
+            if (_shrinks(ts)) _requireCalm(k);
             _begin(t, k.m);
             _cross(ts, out.size, k.m.index);
             _book(ts, k.number, k.m);
@@ -215,7 +233,7 @@ contract Backstop is LossPath, Backing, Delegating, IBackstop {
         Touched memory v,
         MarketView memory m,
         uint256 maxSize,
-        LiquidationTerms calldata terms
+        LiquidationTerms memory terms
     ) internal view returns (bytes memory reason, int256 equity, uint256 maintenance) {
         uint256 own = MarginMath.maintenance(v.rest, m, v.before, _isVenues(v));
         maintenance = v.rest.maintenance + own;
@@ -269,7 +287,7 @@ contract Backstop is LossPath, Backing, Delegating, IBackstop {
         Taken memory out,
         Touched[] memory ts,
         uint256 topUp,
-        LiquidationTerms calldata terms,
+        LiquidationTerms memory terms,
         Takeovers memory k
     ) internal pure {
         (Touched memory v, Touched memory t) = (ts[0], ts[1]);

@@ -55,7 +55,7 @@ class Backstop(Backing):
     """Takeovers; how the bankrupt end is in Resolution."""
 
     @atomic
-    def takeover(
+    def takeover_many(
         self, asks: Sequence[Takeover], budget: int, terms: LiquidationTerms, sender: bytes
     ) -> list[Taken | Refused]:
         """Of one market into one account, which is checked at the end; why not, where it was not.
@@ -85,28 +85,27 @@ class Backstop(Backing):
         return out
 
     @atomic
-    def takeover_to_venue(
-        self, ask: Takeover, budget: int, terms: LiquidationTerms, sender: bytes
-    ) -> Taken:
-        """One whose taker sells to the venue in the same call."""
+    def takeover(self, ask: Takeover, budget: int, terms: LiquidationTerms, sender: bytes) -> Taken:
+        """One; with a venue the taker sells to it in the same call."""
         self._require_liquidator(sender)
-        assert ask.venue is not None
-        self._require_venue(ask.market, ask.venue.address)
         perp, m = self._open(ask.market)
+        accounts = [ask.victim, ask.taker]
+        if ask.venue is not None:
+            self._require_venue(ask.market, ask.venue.address)
+            accounts.append(ask.venue.address + bytes(12))
         self._check_position(ask)
-        accounts = [ask.victim, ask.taker, ask.venue.address + bytes(12)]
         ts = [self._join(account, ask.market, m) for account in accounts]
         self._require_apart(accounts)
         out, equity, maintenance = self._plan(ts[0], m, ask.max_size, terms)
-        if m.interrupted_until > perp.clock.now:
-            until = m.interrupted_until
-            raise Refused("ClearingInterrupted", market=ask.market, until=until)
+        if ask.venue is not None or shrinks(ts[1], ts[0]):
+            self._require_calm(ask.market, m)
         cross(ts, out.size, m.index)
-        f = self._sell_to(ts, ask, ask.venue, m, out.size)
+        f = self._sell_to(ts, ask, ask.venue, m, out.size) if ask.venue is not None else None
         self._book_legs(ts, ask.market, m)
-        perp.book(m.open_interest, m.units[0], m.units[1], f.premium)
+        perp.book(m.open_interest, m.units[0], m.units[1], f.premium if f else None)
         self._reward(out, ts[0], ts[1], min(ask.top_up, budget), terms, m.index)
-        self._transfers(ts, f.house_fee, sender)
+        if f is not None:
+            self._transfers(ts, f.house_fee, sender)
         self._check_improved(ts[0], m, equity, maintenance)
         for t in ts:
             if t is not ts[0]:
@@ -114,11 +113,16 @@ class Backstop(Backing):
             self._save(t)
             self._keep(t.id, ask.market, t.p)
         check_gain(out, ts[1], ask.min_net)
-        ask.venue.filled(f)
+        if ask.venue is not None and f is not None:
+            ask.venue.filled(f)
         pool = self.pools.get(ask.market)
         if ts[0].a.venue and pool and pool.address == ask.victim[:20]:
             self._tell(pool, ask.market, m, ts[0].before, ts[0].after)
         return out
+
+    def _require_calm(self, market: int, m: MarketView) -> None:
+        if m.interrupted_until > self.market(market).clock.now:
+            raise Refused("ClearingInterrupted", market=market, until=m.interrupted_until)
 
     def _require_liquidator(self, sender: bytes) -> None:
         if sender != self.liquidator:
@@ -164,10 +168,8 @@ class Backstop(Backing):
                 raise
             out = refused
         if isinstance(out, Taken):
-            shrinks = t.after != 0 and (t.after > 0) != (v.before > 0)
-            until = m.interrupted_until
-            if shrinks and until > self.market(ask.market).clock.now:
-                raise Refused("ClearingInterrupted", market=ask.market, until=until)
+            if shrinks(t, v):
+                self._require_calm(ask.market, m)
             begin(t, m)
             cross([v, t], out.size, m.index)
             self._book_legs([v, t], ask.market, m)
@@ -265,6 +267,11 @@ def begin(t: Touched, m: MarketView) -> None:
     """Where an account stands before a leg."""
     t.before = t.after = size_of(m, t.p.units)
     t.value = t.a.capital + t.a.pnl
+
+
+def shrinks(t: Touched, v: Touched) -> bool:
+    """Whether the taker leaves the side that a deficit may be charged to."""
+    return t.after != 0 and (t.after > 0) != (v.before > 0)
 
 
 def cross(ts: list[Touched], size: int, index: int) -> None:

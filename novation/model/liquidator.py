@@ -44,9 +44,12 @@ class Liquidator:
     def liquidate(self, ask: Takeover, sender: bytes) -> Taken:
         """Into the taker's account, or through it to a venue."""
         self._require_taker(ask.taker, sender)
-        (taken,) = self._together([ask])
-        if isinstance(taken, Refused):
-            raise taken
+        terms = self.terms.get(ask.market)
+        if terms is None:
+            raise Refused("LiquidatorNoTerms", market=ask.market)
+        budget = self.budget_left(ask.market) if ask.top_up else 0
+        taken = self.clearing.takeover(ask, budget, terms, self.address)
+        self._spend(ask.market, taken.top_up)
         return taken
 
     def try_many(self, asks: Sequence[Takeover], sender: bytes) -> list[Taken | Refused]:
@@ -60,30 +63,26 @@ class Liquidator:
                 end += 1
             group = asks[len(out) : end]
             try:
-                out += self._together(group)
+                out += self._together(group) if len(group) > 1 else [self._alone(first, sender)]
             except Refused:
-                out += [self._alone(ask) for ask in group]
+                out += [self._alone(ask, sender) for ask in group]
         return out
 
-    def _alone(self, ask: Takeover) -> Taken | Refused:
+    def _alone(self, ask: Takeover, sender: bytes) -> Taken | Refused:
         try:
-            return self._together([ask])[0]
+            return self.liquidate(ask, sender)
         except Refused as refused:
             return refused
 
     @atomic
     def _together(self, asks: Sequence[Takeover]) -> list[Taken | Refused]:
-        """Asks of one market and one taker, or one ask with a venue."""
+        """Several asks of one market and one taker."""
         first = asks[0]
         terms = self.terms.get(first.market)
         if terms is None:
             return [Refused("LiquidatorNoTerms", market=first.market) for _ in asks]
         budget = self.budget_left(first.market) if any(a.top_up for a in asks) else 0
-        if first.venue is not None:
-            sold = self.clearing.takeover_to_venue(first, budget, terms, self.address)
-            taken: list[Taken | Refused] = [sold]
-        else:
-            taken = self.clearing.takeover(asks, budget, terms, self.address)
+        taken = self.clearing.takeover_many(asks, budget, terms, self.address)
         for each in taken:
             if isinstance(each, Taken):
                 self._spend(first.market, each.top_up)

@@ -116,8 +116,8 @@ class Stage:
             "venue": ZERO, "expected": 0, "minNet": 0,
         }  # fmt: skip
         calls: list[tuple[Contract, str, Any]] = [
-            (door, "takeover", ([ask], 0, liquidation_terms())),
-            (door, "takeoverToVenue", (ask, 0, liquidation_terms())),
+            (door, "takeover", (ask, 0, liquidation_terms())),
+            (door, "takeoverMany", ([ask], 0, liquidation_terms())),
             (end, "resolve", (self.account, own, 0, 0, liquidation_terms())),
             (end, "convert", (self.account, own, ZERO, 1, 1)),
             (end, "collectInterest", ()),

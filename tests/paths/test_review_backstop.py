@@ -47,9 +47,7 @@ class TestAuthority:
             with refused("BackstopNotLiquidator"):
                 chain.send(end, "resolve", long, mine, 0, 0, terms, sender=world.stranger)
             with refused("BackstopNotLiquidator"):
-                chain.send(
-                    door, "takeover", [takeover(long, mine)], 0, terms, sender=world.stranger
-                )
+                chain.send(door, "takeover", takeover(long, mine), 0, terms, sender=world.stranger)
 
     def test_inv_27_insurance_victim_and_taker_are_three(self, world: World) -> None:
         eth = world.markets[0]
