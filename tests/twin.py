@@ -9,7 +9,7 @@ from eth_utils.crypto import keccak
 from novation.chain.contract import Contract
 from novation.chain.reverts import decode_revert
 from novation.chain.words import unpack_account, unpack_position
-from novation.model.backstop import Backstop, Takeover
+from novation.model.backstop import Backstop, Taken, Takeover
 from novation.model.clock import Clock
 from novation.model.errors import Refused
 from novation.model.insurance import InsuranceFund
@@ -231,6 +231,24 @@ class Twin:
                 mine.top_up,
                 mine.net,
             )
+
+    def liquidate_many(self, owner: str, asks: list[Takeover]) -> None:
+        """What the contract tells of each that went through is what the model took."""
+        found: list[Taken | Refused] = []
+        on_model = lambda: found.extend(  # noqa: E731
+            self.liquidator.try_many(asks, address(owner))
+        )
+        said = [self.struct_of(ask) for ask in asks]
+        self.both_from(owner, on_model, "liquidator", "tryLiquidateMany", said)
+        block = self.world.chain.block_number()
+        told = self.world.liquidator.events(["Liquidated"], block, block)
+        mine = [
+            (t.size, t.reward, t.penalty, t.top_up, t.net) for t in found if isinstance(t, Taken)
+        ]
+        assert [tuple(e.values["taken"]) for e in told] == mine
+        for each in found:
+            key = ("each of many", each.name if isinstance(each, Refused) else None)
+            self.outcomes[key] = self.outcomes.get(key, 0) + 1
 
     def resolve(self, owner: str, victim: bytes, taker: bytes, market: int) -> None:
         on_model = lambda: self.liquidator.resolve(  # noqa: E731

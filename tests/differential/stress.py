@@ -178,6 +178,41 @@ def takeovers(draw: st.DrawFn) -> Step:
 
 
 @st.composite
+def batches(draw: st.DrawFn) -> Step:
+    """Of several near their margin by one taker; some healthy, some twice, some to the vAMM."""
+    market, taker, sub = draw(markets), draw(owners), draw(subs)
+    who = draw(st.lists(st.integers(0, 4), min_size=2, max_size=4))
+    percent, cap = (
+        draw(st.sampled_from([97, 60, 10, -20])),
+        draw(st.sampled_from([EVERYTHING, WAD])),
+    )
+    tops = [draw(st.sampled_from([0, 0, 10 * WAD])) for _ in who]
+    sold = [draw(st.sampled_from([False] * 5 + [True])) for _ in who]
+    gain = draw(st.sampled_from([-(2**255)] * 5 + [20 * WAD]))
+
+    def step(twin: Twin) -> None:
+        address = owner_of(twin.world, taker)
+        found = holders(twin, market)
+        push_to(twin, market, found[who[0] % len(found)], percent)
+        asks = [
+            Takeover(
+                market,
+                found[at % len(found)],
+                account_id(address, sub),
+                cap,
+                top,
+                twin.vamms[market] if to_venue else None,
+                None,
+                gain,
+            )
+            for at, top, to_venue in zip(who, tops, sold, strict=True)
+        ]
+        twin.liquidate_many(address, asks)
+
+    return step
+
+
+@st.composite
 def resolutions(draw: st.DrawFn) -> Step:
     """Of an account that a jump makes bankrupt, or of anybody; by a taker, or marked and later."""
     market, taker, sub = draw(markets), draw(owners), draw(subs)

@@ -20,6 +20,7 @@ from tests.differential.steps import (
     waits,
 )
 from tests.differential.stress import (
+    batches,
     bets,
     conversions,
     jumps,
@@ -33,8 +34,8 @@ from tests.local_chain import local_chain
 from tests.world import World
 
 MIXED = {
-    bets: 24, trades: 8, rounds: 6, jumps: 10, takeovers: 22, resolutions: 20, waits: 5,
-    touches: 2, moves: 4, liquidity: 3,
+    bets: 24, trades: 8, rounds: 6, jumps: 10, takeovers: 16, batches: 12, resolutions: 20,
+    waits: 5, touches: 2, moves: 4, liquidity: 3,
 }  # fmt: skip
 PLEDGED = {
     pledges: 22, conversions: 24, resolutions: 20, jumps: 12, takeovers: 8, waits: 8, touches: 4,
