@@ -49,12 +49,7 @@ def world() -> Iterator[World]:
         yield listed_world(chain)
 
 
-@settings(repeatable, max_examples=10)
-@given(st.lists(mixed(PLEDGED), min_size=45, max_size=55))
-def test_ledger_equals_the_model_when_collateral_is_converted(
-    world: World, sequence: list[Step]
-) -> None:
-    """INV-01, INV-02; interest, conversion by anybody and by resolution."""
+def drive(world: World, sequence: list[Step]) -> None:
     with world.isolated() as copy:
         twin = twin_of(copy)
         pools(twin)
@@ -64,6 +59,15 @@ def test_ledger_equals_the_model_when_collateral_is_converted(
             twin.compare()
         twin.check_events()
         copy.check_identity()
+
+
+@settings(repeatable, max_examples=10)
+@given(st.lists(mixed(PLEDGED), min_size=45, max_size=55))
+def test_ledger_equals_the_model_when_collateral_is_converted(
+    world: World, sequence: list[Step]
+) -> None:
+    """INV-01, INV-02; interest, conversion by anybody and by resolution."""
+    drive(world, sequence)
 
 
 @settings(repeatable, max_examples=12)
@@ -72,12 +76,4 @@ def test_ledger_equals_the_model_when_accounts_are_taken_over(
     world: World, sequence: list[Step]
 ) -> None:
     """INV-01, INV-02, INV-15 by the contract's own check."""
-    with world.isolated() as copy:
-        twin = twin_of(copy)
-        pools(twin)
-        stressed(twin)
-        for step in sequence:
-            step(twin)
-            twin.compare()
-        twin.check_events()
-        copy.check_identity()
+    drive(world, sequence)
