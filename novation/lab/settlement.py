@@ -97,7 +97,7 @@ class Settlement:
         self.outcome.ratio = books.ratio
 
     def _end_claims(self) -> None:
-        """What is left in accounts is dust below a token unit, nobody's, or unpaid."""
+        """What is left in accounts is dust worth less than a token unit, nobody's, or unpaid."""
         outcome, pool = self.outcome, self.venue.pool
         kept = {a: w.capital + w.pnl for a, w in self.mirror.accounts.items() if w.capital + w.pnl}
         nobodys = {self.fund: self._supply("InsuranceFund", "InsuranceFund", "totalSupply")}
@@ -105,7 +105,7 @@ class Settlement:
         for account, amount in kept.items():
             if nobodys.get(account, 1) == 0:
                 outcome.nobodys += amount
-            elif amount < self._unit:
+            elif self._owed(account, outcome.ratio) == 0:
                 outcome.dust += amount
             else:
                 outcome.unpaid += amount

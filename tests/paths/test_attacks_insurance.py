@@ -93,6 +93,7 @@ class TestOtherSide:
         assert resolve(world, long) == (False, 0)
         world.chain.advance(4_000)
         round_(world, eth, "1800")
+        assert resolve(world, long) == (False, 0)  # the mark goes
         with refused("BackstopSolvent"):
             resolve(world, long)
         assert world.size(short, eth) == -20 * WAD == -world.size(long, eth)

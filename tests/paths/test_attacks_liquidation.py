@@ -9,7 +9,6 @@ from novation.units import WAD
 from tests.paths.acts import any_venue, calm, clear, cross, enable_pool, leg, refused, round_
 from tests.paths.losses import (
     ALL,
-    ANY_GAIN,
     WEI,
     against,
     end,
@@ -70,7 +69,7 @@ class TestAttacker:
         victim, taker = account_id(world.trader), world.deposit(world.stranger, 50_000)
         open_ = eth.vamm.encode("trade", victim, 10 * WAD, NO_LIMIT, NO_LIMIT)
         fall = eth.feed.encode("push", 1_850 * 10**8)
-        ask = world.liquidator.encode("liquidate", takeover(victim, taker), ANY_GAIN)
+        ask = world.liquidator.encode("liquidate", takeover(victim, taker))
         targets = [eth.vamm.address, eth.feed.address, world.liquidator.address]
         with refused("BackstopHealthy"):
             world.chain.send(batch, "run", targets, [open_, fall, ask], sender=world.trader)
@@ -150,7 +149,7 @@ class TestVictim:
         held = world.vault.read("settlementHeld")
         foreign = {world.token.address.lower(), world.trader.lower(), world.other.lower()}
         round_(world, eth, "1850")
-        calls = [("liquidate", takeover(long, taker, size=2 * WAD), ANY_GAIN)]
+        calls = [("liquidate", takeover(long, taker, size=2 * WAD))]
         for call in calls:
             receipt = world.send("liquidator", *call, sender=world.stranger)
             seen = reached(world, receipt)
@@ -177,6 +176,7 @@ class TestVictim:
         world.deposit(world.trader, 4_000)
         world.chain.advance(HOUR + 100)
         round_(world, eth, "1700")
+        assert resolve(world, long) == (False, 0)  # the mark goes
         with refused("BackstopSolvent"):
             resolve(world, long)
         assert world.size(long, eth) == 20 * WAD

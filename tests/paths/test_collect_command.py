@@ -51,6 +51,11 @@ def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
             chain.send(token, "approve", vault.address, NO_LIMIT, sender=owner)
             chain.send(vault, "deposit", account, token.address, 10**10, sender=owner)
         chain.send(clearing, "setVenue", venue, ANY_MARKET, True, sender=admin)
+        fund = Contract(chain, manifest.address("InsuranceFund"), "InsuranceFund")
+        chain.send(token, "mint", admin, 10**11)
+        chain.send(token, "approve", fund.address, NO_LIMIT, sender=admin)
+        chain.send(fund, "deposit", 10**11, admin, sender=admin)
+        chain.send(Contract(chain, clearing.address, "Backstop"), "back", 0, False, sender=admin)
         legs = [(long, WAD, -2_500 * WAD, 0), (short, -WAD, 2_500 * WAD, 0)]
         chain.send(clearing, "clear", 0, sorted(legs), 0, KEEP_PREMIUM, sender=venue)
         flux = Contract(chain, manifest.address("Flux ETH / USD"), "FluxAggregator")

@@ -134,7 +134,7 @@ class Venue:
             market, victim, account_of(owner), changes.get("size", NO_LIMIT),
             changes.get("top_up", 0), changes.get("venue"), changes.get("expected"),
         )  # fmt: skip
-        return self.liquidator.liquidate(ask, -(2**255), owner)
+        return self.liquidator.liquidate(ask, owner)
 
     def resolve(self, victim: bytes, owner: bytes | None, market: int) -> tuple[bool, int]:
         taker = account_of(owner) if owner else NOBODY
@@ -192,7 +192,7 @@ class Venue:
             sizes = units = 0
             for account in ids:
                 p = Position(**vars(self.house.position(account, market)))
-                self.house.convert(market, view, p)
+                self.house.through_epochs(market, view, p)
                 if p.units * side > 0:
                     sizes += abs(size_of(view, p.units))
                     units += abs(p.units)

@@ -129,7 +129,8 @@ def end(w: Walk, victim: bytes, owner: bytes | None) -> bool:
     }  # fmt: skip
     cover = [v.fund.allotment_of(m) for m in (0, 1)]
     before, orphans = {fund: 0, **v.worths()}, v.house.orphan_deficit
-    deficit, market = -v.worth(victim), w.market()
+    deficit, held = -v.worth(victim), [m for m in (0, 1) if sizes[m]]
+    market = r.choice(held) if held else w.market()
     try:
         done, paid = v.resolve(victim, owner, market)
     except Refused as refused:
@@ -179,8 +180,9 @@ def finish(w: Walk, settle: bool) -> None:
         v.clock.now += seconds
         v.refresh()
         for account in v.unhealthy():
+            held = [m for m in (0, 1) if v.house.size_of(account, m)]
             try:
-                v.resolve(account, None, 0)
+                v.resolve(account, None, held[0] if held else 0)
             except Refused:
                 continue
     v.house.touch(v.accounts())

@@ -717,5 +717,5 @@ def test_gas_of_the_usual_calls_is_bounded(insured: Insured) -> None:
     insured.send("setAllotment", MARKET, 400_000)
     values = (MARKET, WAD, insured.capital)
     found["draw"] = gas(insured.send("draw", *values, sender=world.clearing.address))
-    most = {"deposit": 105_000, "request": 115_000, "redeem": 115_000, "draw": 40_000}
+    most = {"deposit": 105_000, "request": 115_000, "redeem": 118_000, "draw": 40_000}
     assert {k for k, v in found.items() if v > most[k]} == set(), found
