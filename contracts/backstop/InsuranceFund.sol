@@ -15,7 +15,7 @@ import {IMarginVault} from "../interfaces/IMarginVault.sol";
 import {IResolver} from "../interfaces/IResolver.sol";
 import {Fixed} from "../libraries/Fixed.sol";
 import {AccountId, AccountIds} from "../types/AccountId.sol";
-import {Account} from "../types/Ledger.sol";
+import {Account, Words} from "../types/Ledger.sol";
 
 /// @title InsuranceFund: shares of the ledger account that pays deficits, market by market.
 /// @custom:stop setAllotment(market, 0) ends the cover of a market; deposits and the way out are never shut.
@@ -145,6 +145,15 @@ contract InsuranceFund is IInsuranceFund, ERC4626, AccessManaged, ReentrancyGuar
     function _requireUnspent() internal view returns (uint256 assets, uint256 supply) {
         (assets, supply) = (totalAssets(), totalSupply());
         if (_isSpent(assets, supply)) revert InsuranceSpent(assets, supply);
+        (uint256 value, uint256 most) = _otherAssets();
+        if (value > most) revert InsuranceHoldsCollateral(value, most);
+    }
+
+    /// @dev What other collateral of the fund counts, and how much of it new shares may ignore; WAD quote.
+    function _otherAssets() internal view returns (uint256 value, uint256 most) {
+        Account memory a = clearing.account(account);
+        if (a.bitmap & Words.COLLATERAL_BIT != 0) (value,) = vault.collateralValue(account);
+        most = a.capital * CLAIMS_BOUND / PPM;
     }
 
     function _transferIn(address from, uint256 assets) internal override {
@@ -154,7 +163,8 @@ contract InsuranceFund is IInsuranceFund, ERC4626, AccessManaged, ReentrancyGuar
 
     /// @inheritdoc IERC4626
     function maxDeposit(address) public view override(ERC4626, IERC4626) returns (uint256) {
-        if (_isSpent(totalAssets(), totalSupply())) return 0;
+        (uint256 value, uint256 most) = _otherAssets();
+        if (value > most || _isSpent(totalAssets(), totalSupply())) return 0;
         return type(uint96).max / _scale - vault.settlementHeld();
     }
 
@@ -307,7 +317,9 @@ contract InsuranceFund is IInsuranceFund, ERC4626, AccessManaged, ReentrancyGuar
     /// @inheritdoc IInsuranceFund
     function restart() external nonReentrant {
         Account memory a = clearing.account(account);
-        uint256 assets = (a.capital + uint256(Fixed.positive(a.pnl))) / _scale;
+        (,, uint256 interest) = IResolver(address(clearing)).losses();
+        (uint256 value,) = _otherAssets();
+        uint256 assets = (a.capital + uint256(Fixed.positive(a.pnl)) + interest + value) / _scale;
         uint256 supply = totalSupply();
         if (!_isSpent(assets, supply)) revert InsuranceNotSpent(assets, supply);
         emit ShareEpochEnded(shareEpoch++, supply);

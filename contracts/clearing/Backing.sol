@@ -7,7 +7,7 @@ import {IPerpMarket} from "../interfaces/IPerpMarket.sol";
 import {Fixed} from "../libraries/Fixed.sol";
 import {AccountId, AccountIds} from "../types/AccountId.sol";
 import {Position, Words} from "../types/Ledger.sol";
-import {MarketView} from "../types/Market.sol";
+import {MarketState, MarketView} from "../types/Market.sol";
 import {Clearing} from "./Clearing.sol";
 
 /// @title Backing: what stands behind a market's open interest, told to the market.
@@ -32,7 +32,8 @@ abstract contract Backing is Clearing, IBacking {
         bool counts = venues[venue].marketPlusOne == market + 1;
         if (counts) money += _equityOf(AccountIds.from(venue, 0), market, m) / 2;
         cap = contract_.setBacking(money * 1e18 / m.index);
-        if (leaving && counts && msg.sender == venue && openInterest > cap) {
+        bool open = m.state < MarketState.Settling;
+        if (leaving && open && counts && msg.sender == venue && openInterest > cap) {
             revert BackingTooLow(market, openInterest, cap);
         }
     }

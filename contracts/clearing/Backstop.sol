@@ -103,7 +103,8 @@ contract Backstop is LossPath, Backing, Delegating, IBackstop {
             }
             reasons[i] = _takeInto(out[i], ts, asks[i], budget, terms, k);
             budget -= out[i].topUp;
-            if (out[i].size == 0 || !_isVenues(ts[0])) continue;
+            bool told = ts[0].id.key() == AccountIds.from(venueFor[k.number], 0).key();
+            if (out[i].size == 0 || !told) continue;
             if (pool.id.owner() == address(0)) pool = ts[0];
             else pool.after_ = ts[0].after_;
         }

@@ -42,8 +42,6 @@ abstract contract Clearing is Ledger {
     mapping(uint256 market => address) internal venueFor;
     /// @notice Deficits that no insurance and no side was there for, WAD quote: they lower the release ratio.
     uint256 public orphanDeficit;
-    /// @dev When an account was last found bankrupt without a taker, seconds; 0 when it was not, or is resolved.
-    mapping(AccountId => uint256) internal marks;
     mapping(AccountId => mapping(address => uint256)) internal delegates;
 
     function _isAuthorised(AccountId id, address who, uint256 permission) internal view returns (bool) {

@@ -247,7 +247,7 @@ contract ClearingHouse is IClearingHouse, Clearing, Delegating, AccessManaged, M
             AccountId id = AccountIds.from(venue, sub);
             if (_isVenues(id)) continue;
             uint256 word = accounts[id];
-            if (word >> 192 & Words.MARKETS_MASK != 0) revert ClearingVenueAccount(id);
+            if (word >> 192 & Words.MARKETS_MASK != 0 || Words.pnlOf(word) < 0) revert ClearingVenueAccount(id);
             // Other collateral that somebody put there does not count: anyone could stop a listing with it.
             uint256 marked = uint192(word) | Words.VENUE_BIT << 192;
             accounts[id] = marked;

@@ -258,6 +258,7 @@ abstract contract CollateralBook is Throttle {
     function _salePrice(Slot storage c) internal returns (uint256) {
         Price memory price = IOracle(c.oracle).read();
         if (price.status != PriceStatus.Ok) return 0;
+        _price(c);
         (uint256 haircut,) = _termsNow(c);
         uint256 discount = Fixed.min(Fixed.min(haircut, c.haircut) / 2, MAX_DISCOUNT);
         return price.value * (PPM - discount) / PPM;

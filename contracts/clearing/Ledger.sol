@@ -30,8 +30,10 @@ abstract contract Ledger is ILedger {
     mapping(AccountId => mapping(uint256 market => uint256)) internal positions;
     uint256 internal totals;
     mapping(uint256 number => address) public marketOf;
-    /// @dev Sums of negative pnl: of accounts with other collateral 128 | of all others 128 = 256 bits. WAD quote.
+    /// @dev Sums of negative pnl: of accounts with other collateral and no mark 128 | of all others 128 = 256 bits. WAD quote.
     uint256 internal debts;
+    /// @dev When an account was last found bankrupt without a taker, seconds; 0 when it was not, or is resolved.
+    mapping(AccountId => uint256) internal marks;
     /// @dev Interest charged to accounts and not yet given to insurance, WAD quote.
     uint256 internal interestPending;
     /// @dev The vault's interest index up to which an account with a negative pnl and other collateral has paid.
@@ -213,18 +215,28 @@ abstract contract Ledger is ILedger {
 
     /// @dev Follows an account's word from `old` to `t.word` where one of them has a negative pnl.
     function _owe(Touched memory t, uint256 old) private {
-        debts = debts - _debtIn(old) + _debtIn(t.word);
+        debts = debts - _debtIn(t.id, old) + _debtIn(t.id, t.word);
         if (_bears(t.a)) paidUpTo[t.id] = IMarginVault(vault).interestIndex();
         if (t.interest == 0) return;
         interestPending += t.interest;
         t.interest = 0;
     }
 
-    /// @dev What a word adds to `debts`.
-    function _debtIn(uint256 word) private pure returns (uint256) {
+    /// @dev What a word of the account adds to `debts`. Collateral of a marked one covers its loss no more: a gift of some must
+    /// not hide it.
+    function _debtIn(AccountId id, uint256 word) private view returns (uint256) {
         int256 pnl = Words.pnlOf(word);
         if (pnl >= 0) return 0;
-        return word >> 192 & Words.COLLATERAL_BIT != 0 ? pnl.abs() : pnl.abs() << 128;
+        bool covered = word >> 192 & Words.COLLATERAL_BIT != 0 && marks[id] == 0;
+        return covered ? pnl.abs() : pnl.abs() << 128;
+    }
+
+    /// @dev The one writer of marks. @param time Seconds; 0 takes the mark away.
+    function _setMark(AccountId id, uint256 time) internal {
+        uint256 word = accounts[id];
+        uint256 before = _debtIn(id, word);
+        marks[id] = time;
+        debts = debts - before + _debtIn(id, word);
     }
 
     /// @dev Loads `id` and touches all its markets; `current`'s view is the caller's and its market is booked by the caller.
@@ -276,7 +288,7 @@ abstract contract Ledger is ILedger {
     function _settle(Touched memory t, House memory h) internal returns (bool) {
         uint256 old = t.word;
         t.word = _moved(old, t.a, h);
-        if (t.word == old) return false;
+        if (t.word == old && t.interest == 0) return false;
         if (t.a.pnl < 0 || Words.pnlOf(old) < 0) _owe(t, old);
         return true;
     }

@@ -41,6 +41,7 @@ contract Resolver is LossPath, IResolver {
         uint256 maintenance; // of all of them
         uint256 waits; // loss that stays behind other collateral
         uint256 deficit; // what somebody else must bear
+        uint256 handed; // value of what a taker took, at the index
     }
 
     /// @inheritdoc IResolver
@@ -61,8 +62,9 @@ contract Resolver is LossPath, IResolver {
             if (e.open != 0 && positions[victim][market] == 0) revert BackstopPosition(victim, market, 0, 0);
             _sell(e, h);
             done = e.deficit == 0;
+            if (done && marks[victim] != 0) _forget(victim);
             if (!done && (taker.owner() != address(0) || _mayDeleverage(e, terms))) {
-                paid = _end(e, h, taker, reward);
+                paid = _end(e, h, taker, reward, terms);
                 return (_finish(e, h), paid);
             }
         }
@@ -171,7 +173,11 @@ contract Resolver is LossPath, IResolver {
     function _unmark(Ending memory e) internal {
         AccountId id = e.t.id;
         if (marks[id] == 0) revert BackstopSolvent(id, int256(e.t.a.capital) + e.t.a.pnl);
-        marks[id] = 0;
+        _forget(id);
+    }
+
+    function _forget(AccountId id) internal {
+        _setMark(id, 0);
         emit Marked(id, 0);
     }
 
@@ -195,7 +201,10 @@ contract Resolver is LossPath, IResolver {
     }
 
     /// @dev Covers the deficit and moves the positions. @return paid What insurance paid the taker.
-    function _end(Ending memory e, House memory h, AccountId taker, uint256 reward) internal returns (uint256 paid) {
+    function _end(Ending memory e, House memory h, AccountId taker, uint256 reward, LiquidationTerms calldata terms)
+        internal
+        returns (uint256 paid)
+    {
         bool taken = taker.owner() != address(0);
         if (e.open != 0 && e.live == 0) {
             // An account whose every market is dead waits for a price; the error says which check failed.
@@ -211,9 +220,11 @@ contract Resolver is LossPath, IResolver {
             else if (taken) _handOver(e, x, taker, h);
             else _deleverage(e, x);
         }
-        if (marks[e.t.id] != 0) marks[e.t.id] = 0;
+        if (marks[e.t.id] != 0) _setMark(e.t.id, 0);
         if (!taken) return 0;
-        paid = _insure(NO_MARKET, reward, false, h);
+        // Who takes dust earns no more than he would where its owner could pay.
+        uint256 most = e.handed * (uint256(terms.rewardMin) + terms.penalty) / 1e6;
+        paid = _insure(NO_MARKET, Fixed.min(reward, most), false, h);
         if (paid != 0) h.capitalTotal += _credit(taker, paid);
     }
 
@@ -279,7 +290,7 @@ contract Resolver is LossPath, IResolver {
             if (x.p.units == 0 || !x.m.live || x.m.state >= MarketState.Settling) continue;
             uint256 heartbeat = _market(x.market).words().validUntil - x.m.updatedAt;
             if (mark == 0 || block.timestamp > mark + heartbeat + MARK_LIFE) {
-                marks[id] = block.timestamp;
+                _setMark(id, block.timestamp);
                 emit Marked(id, block.timestamp);
                 return false;
             }
@@ -320,6 +331,7 @@ contract Resolver is LossPath, IResolver {
         _measure(ts, x.m);
         // The victim ends at exactly 0; the wei of rounding is the taker's.
         int256 value = (-v.before).mulWadFloor(int256(x.m.index));
+        e.handed += value.abs();
         (v.size, v.cash, t.size, t.cash) = (-v.before, -value, v.before, value);
         _book(ts, x.market, x.m);
         _market(x.market).book(x.m.openInterest, x.m.units[0], x.m.units[1], KEEP_PREMIUM);

@@ -68,6 +68,9 @@ interface IInsuranceFund is IERC4626 {
     /// @notice Thrown while losses of bankrupt accounts, recorded and not yet resolved, pass CLAIMS_BOUND of the stake: a
     /// loss that everybody sees is borne before anybody leaves. Whoever wants his claim resolves them. WAD quote.
     error InsuranceClaimsWait(uint256 losses, uint256 maximum);
+    /// @notice Thrown when shares would be made while the fund holds other collateral that counts more than CLAIMS_BOUND of
+    /// its capital: their price does not know it. Whoever wants shares buys it first (IResolver.convert). WAD quote.
+    error InsuranceHoldsCollateral(uint256 value, uint256 maximum);
     /// @notice Thrown when a claim would pay nothing.
     error InsuranceNothingToPay(uint256 shares);
     /// @notice Thrown when a deposit would get shares worth less than 99.99 % of it. Token units.
@@ -106,8 +109,8 @@ interface IInsuranceFund is IERC4626 {
     function release(uint256 amount, AccountId[] calldata touchFirst) external returns (uint256 capital);
 
     /// @notice Ends the share epoch of a stake that was paid out, so that deposits are taken again. Anyone may.
-    /// @dev Paid out: with shares, capital and positive pnl together are below one token unit, or the price is below 1e-6
-    /// of the start. Shares of the epoch are worth nothing for ever; what was left goes to the new holders. Allowances
+    /// @dev Paid out: with shares, capital, positive pnl, interest that was charged and what other collateral counts are
+    /// together below one token unit, or the price is below 1e-6 of the start. Shares of the epoch are worth nothing for ever; what was left goes to the new holders. Allowances
     /// remain.
     function restart() external;
 

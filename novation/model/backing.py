@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from novation.model.atomic import atomic
 from novation.model.errors import Refused
+from novation.model.market_types import MarketState
 from novation.model.resolution import Resolution
 from novation.units import WAD
 
@@ -35,6 +36,7 @@ class Backing(Resolution):
             a, _ = self.health(account)
             money += max(a.capital + a.pnl, 0) // 2
         cap = perp.set_backing(money * WAD // m.index)
-        if leaving and sender == counted and m.open_interest > cap:
+        held = leaving and m.state < MarketState.SETTLING and sender == counted
+        if held and m.open_interest > cap:
             raise Refused("BackingTooLow", market=market, openInterest=m.open_interest, cap=cap)
         return m.open_interest, cap

@@ -178,7 +178,7 @@ class Backstop(Backing):
             check_gain(out, t, ask.min_net)
         self._save(v)
         self._keep(v.id, ask.market, v.p)
-        if v.a.venue and isinstance(out, Taken):
+        if isinstance(out, Taken):
             first = moved.get(v.id, (v.before, 0))[0]
             moved[v.id] = first, v.after
         return out

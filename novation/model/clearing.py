@@ -60,15 +60,17 @@ class ClearingHouse(Ledger):
             [m.snapshot() for m in self.markets],
             dict(self.venues),
             dict(self.delegates),
-            (self.covered_debt, self.bare_debt, self.interest_pending, dict(self.paid_up_to)),
+            (self.covered_debt, self.bare_debt, self.interest_pending),
+            (dict(self.paid_up_to), dict(self.marks)),
         )
 
     def restore(self, kept: Any) -> None:
-        self.accounts, self.positions, self.house, markets, self.venues, self.delegates, debts = (
-            copy.copy(part) for part in kept
+        *most, debts, (paid, marks) = kept
+        self.accounts, self.positions, self.house, markets, self.venues, self.delegates = (
+            copy.copy(part) for part in most
         )
-        self.covered_debt, self.bare_debt, self.interest_pending, paid = debts
-        self.paid_up_to = dict(paid)
+        self.covered_debt, self.bare_debt, self.interest_pending = debts
+        self.paid_up_to, self.marks = dict(paid), dict(marks)
         for market, words in zip(self.markets, markets, strict=False):
             market.restore(words)
 
@@ -451,7 +453,7 @@ class ClearingHouse(Ledger):
             a = self.stored(account)
             if a.venue:
                 continue
-            if a.bitmap & MARKETS_MASK:
+            if a.bitmap & MARKETS_MASK or a.pnl < 0:
                 raise Refused("ClearingVenueAccount", account=account)
             self.accounts[account] = replace(a, bitmap=VENUE_BIT)
 

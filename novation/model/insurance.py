@@ -40,6 +40,7 @@ class Clearing(Protocol):
     """What insurance asks of the clearing house."""
 
     bare_debt: int
+    interest_pending: int
 
     def stored(self, account: bytes) -> Money: ...
     def release(
@@ -62,6 +63,7 @@ class Vault(Protocol):
     def settlement_scale(self) -> int: ...
     @property
     def settlement_cap(self) -> int: ...
+    def collateral_value(self, account: bytes) -> tuple[int, int]: ...
     def deposit(self, account: bytes, token: str, amount: int) -> None: ...
     def withdraw(
         self, account: bytes, token: str, amount: int, caller: bytes, to: bytes
@@ -193,9 +195,14 @@ class InsuranceFund:
         assets = self.total_assets()
         if is_spent(assets, self.total):
             raise Refused("InsuranceSpent", assets=assets, shares=self.total)
+        value = self.vault.collateral_value(self.account)[0]
+        if value > self._bound():
+            raise Refused("InsuranceHoldsCollateral", value=value, maximum=self._bound())
         return assets
 
     def max_deposit(self) -> int:
+        if self.vault.collateral_value(self.account)[0] > self._bound():
+            return 0
         if is_spent(self.total_assets(), self.total):
             return 0
         return self.vault.settlement_cap - self.vault.settlement_held
@@ -314,7 +321,8 @@ class InsuranceFund:
     def restart(self) -> None:
         """Ends the shares of a stake that was paid out."""
         a = self.clearing.stored(self.account)
-        assets = (a.capital + max(a.pnl, 0)) // self.vault.settlement_scale
+        value = self.vault.collateral_value(self.account)[0] + self.clearing.interest_pending
+        assets = (a.capital + max(a.pnl, 0) + value) // self.vault.settlement_scale
         if not is_spent(assets, self.total):
             raise Refused("InsuranceNotSpent", assets=assets, shares=self.total)
         self.share_epoch += 1

@@ -103,6 +103,8 @@ class Ledger:
     """Charged to accounts and not yet given to insurance."""
     paid_up_to: dict[bytes, int] = field(default_factory=dict)
     """The vault's interest index up to which a bearing account has paid."""
+    marks: dict[bytes, int] = field(default_factory=dict)
+    """When an account was last found bankrupt without a taker."""
 
     def stored(self, account: bytes) -> Account:
         return self.accounts.get(account, Account())
@@ -202,7 +204,7 @@ class Ledger:
             raise Refused("AmountOverflow", amount=a.capital, maximum=MAX_U96)
         a.pnl = max(min(a.pnl, MAX_I96), MIN_I96)
         old = self.stored(t.id)
-        if a == old:
+        if a == old and not t.interest:
             return
         self.house.capital_total += a.capital - old.capital
         self.house.profit_total += max(a.pnl, 0) - max(old.pnl, 0)
@@ -212,16 +214,30 @@ class Ledger:
 
     def _owe(self, t: Touched, old: Account) -> None:
         """Follows an account where it has, or had, a negative pnl."""
-        for account, sign in ((old, -1), (t.a, 1)):
-            debt = sign * max(-account.pnl, 0)
-            if account.bitmap & COLLATERAL_BIT:
-                self.covered_debt += debt
-            else:
-                self.bare_debt += debt
+        self._file(t.id, old, -1)
+        self._file(t.id, t.a, 1)
         if t.a.bears:
             self.paid_up_to[t.id] = self.vault.interest_index()
         self.interest_pending += t.interest
         t.interest = 0
+
+    def _file(self, account: bytes, a: Account, sign: int) -> None:
+        """Adds what it owes to its sum; collateral of a marked account covers its loss no more."""
+        debt = sign * max(-a.pnl, 0)
+        if a.bitmap & COLLATERAL_BIT and account not in self.marks:
+            self.covered_debt += debt
+        else:
+            self.bare_debt += debt
+
+    def _set_mark(self, account: bytes, time: int) -> None:
+        """0 takes the mark away."""
+        stored = self.stored(account)
+        self._file(account, stored, -1)
+        if time:
+            self.marks[account] = time
+        else:
+            self.marks.pop(account, None)
+        self._file(account, stored, 1)
 
     def _touch_alone(self, account: bytes) -> Touched:
         t = self._touch(account, NO_MARKET, None)

@@ -67,15 +67,14 @@ class Resolution(ClearingHouse):
     pools: dict[int, Pool] = field(default_factory=dict)
     """Market -> the venue that was last allowed for it alone."""
     orphan_deficit: int = 0
-    marks: dict[bytes, int] = field(default_factory=dict)
 
     def snapshot(self) -> Any:
         covers = dict(self.fund.covers) if self.fund else {}
         balances = self.vault.snapshot()
-        return super().snapshot(), self.orphan_deficit, dict(self.marks), covers, balances
+        return super().snapshot(), self.orphan_deficit, covers, balances
 
     def restore(self, kept: Any) -> None:
-        ledger, self.orphan_deficit, self.marks, covers, balances = kept
+        ledger, self.orphan_deficit, covers, balances = kept
         super().restore(ledger)
         self.vault.restore(balances)
         if self.fund:
@@ -105,8 +104,11 @@ class Resolution(ClearingHouse):
                 raise Refused("BackstopPosition", victim=victim, market=market, word=0, expected=0)
             deficit, waits = self._sell(t)
             done = deficit == 0
+            if done and victim in self.marks:
+                self._set_mark(victim, 0)
             if not done and (any(taker[:20]) or self._may_deleverage(t, held, terms)):
-                return True, self._end(t, held, deficit, waits, taker, reward, sender)
+                least = reward, terms.reward_min + terms.penalty
+                return True, self._end(t, held, deficit, waits, taker, least, sender)
         for x in held:
             self._keep(t.id, x.market, x.p)
         self._save(t)
@@ -198,7 +200,7 @@ class Resolution(ClearingHouse):
         """A mark is of one bankruptcy: an account that is found solvent loses it."""
         if t.id not in self.marks:
             raise Refused("BackstopSolvent", victim=t.id, equity=t.a.capital + t.a.pnl)
-        del self.marks[t.id]
+        self._set_mark(t.id, 0)
 
     def _sell(self, t: Touched) -> tuple[int, int]:
         """Insurance buys what other collateral it can: the deficit, and what waits behind the rest.
@@ -229,11 +231,14 @@ class Resolution(ClearingHouse):
         deficit: int,
         waits: int,
         taker: bytes,
-        reward: int,
+        reward: tuple[int, int],
         sender: bytes,
     ) -> int:
-        """Covers the deficit and moves the positions; what insurance paid the taker."""
-        taken = any(taker[:20])
+        """Covers the deficit and moves the positions; what insurance paid the taker.
+
+        `reward`: at most, and at most in ppm of the value that he took.
+        """
+        taken, handed = any(taker[:20]), 0
         if held and not any(x.m.live for x in held):
             self.market(held[0].market).require_price()
         self._cover(t, held, deficit, waits)
@@ -241,11 +246,13 @@ class Resolution(ClearingHouse):
             if not x.m.live:
                 self._keep(t.id, x.market, x.p)
             elif taken:
-                self._hand_over(t, x, taker)
+                handed += self._hand_over(t, x, taker)
             else:
                 self._deleverage(t, x)
-        self.marks.pop(t.id, None)
-        paid = self._insure(None, reward) if taken else 0
+        if t.id in self.marks:
+            self._set_mark(t.id, 0)
+        most = min(reward[0], handed * reward[1] // PPM)
+        paid = self._insure(None, most) if taken else 0
         if paid:
             self._credit(taker, paid, sender)
         self._save(t)
@@ -301,7 +308,7 @@ class Resolution(ClearingHouse):
             now = perp.clock.now
             heartbeat = perp.words.valid_until - x.m.updated_at
             if mark == 0 or now > mark + heartbeat + MARK_LIFE:
-                self.marks[t.id] = now
+                self._set_mark(t.id, now)
                 return False
             if x.m.updated_at <= mark:
                 raise Refused("BackstopWait", victim=t.id, until=mark, seen=x.m.updated_at)
@@ -322,8 +329,11 @@ class Resolution(ClearingHouse):
             return True
         return False
 
-    def _hand_over(self, t: Touched, x: Held, taker: bytes) -> None:
-        """To the taker at the index; the victim ends at exactly 0, the wei of rounding is his."""
+    def _hand_over(self, t: Touched, x: Held, taker: bytes) -> int:
+        """To the taker at the index; the victim ends at exactly 0, the wei of rounding is his.
+
+        What it is worth.
+        """
         x.m = self.market(x.market).accrue()
         self.sync(x.market, x.m, x.p)  # dust of the taker's may have begun an epoch since
         other = self._touch(taker, x.market, x.m)
@@ -341,6 +351,7 @@ class Resolution(ClearingHouse):
         self._keep(other.id, x.market, other.p)
         t.a.bitmap &= ~(1 << x.market)
         self._leave(t, x, size)
+        return abs(value)
 
     def _deleverage(self, t: Touched, x: Held) -> None:
         """The units leave their side; the other side's sizes shrink by as much in all."""

@@ -79,10 +79,14 @@ class Collateral:
         return maintenance, min(maintenance, counted_down(value, self.haircut, self.haircut_scale))
 
     def sale_price(self, now: int) -> int:
-        """WAD quote per whole token, less the discount, rounded down; 0 without a price."""
+        """WAD quote per whole token, less the discount, rounded down; 0 without a price.
+
+        Keeps the price as the last good one.
+        """
         price = self.price()
         if price.status is not PriceStatus.OK:
             return 0
+        self.last_price = price.value
         discount = min(min(self.terms_at(now)[0], self.haircut) // 2, MAX_DISCOUNT)
         return price.value * (PPM - discount) // PPM
 
@@ -242,12 +246,14 @@ class MarginVault:
     def poke(self, token: str) -> None:
         self._slot(token).poke()
 
-    def snapshot(self) -> dict[tuple[bytes, str], int]:
+    def snapshot(self) -> tuple[dict[tuple[bytes, str], int], dict[str, int]]:
         """What a refused call of the clearing house may have moved."""
-        return dict(self.balances)
+        return dict(self.balances), {t: slot.last_price for t, slot in self.collateral.items()}
 
-    def restore(self, kept: dict[tuple[bytes, str], int]) -> None:
-        self.balances = kept
+    def restore(self, kept: tuple[dict[tuple[bytes, str], int], dict[str, int]]) -> None:
+        self.balances, prices = kept
+        for token, price in prices.items():
+            self.collateral[token].last_price = price
 
     # Losses behind other collateral
 
