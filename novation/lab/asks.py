@@ -12,6 +12,7 @@ ZERO = "0x" + "00" * 20
 EVERYTHING = 1 << 79
 ANY_GAIN = -NEVER // 2
 BATCH_GAS = 12_000_000
+TOUCH_GAS = 3_000_000
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,8 @@ class Asks:
 
     def collect(self, accounts: Sequence[bytes]) -> Transaction:
         """Touches accounts, so that their losses are there for those who gained."""
-        call = self.venue.on_clearing("collect", self.keeper, "touch", list(accounts))
-        return replace(call, gas=BATCH_GAS)
+        values = ("Collector", "Collector", "tryTouch", list(accounts), TOUCH_GAS)
+        return replace(self.venue.call("collect", self.keeper, *values), gas=BATCH_GAS)
 
     def _call(self, kind: str, function: str, *values: Any) -> Transaction:
         return self.venue.call(kind, self.keeper, "Liquidator", "Liquidator", function, *values)
