@@ -50,16 +50,21 @@ class LocalChain(Chain):
     def transact(self, tx: dict[str, Any], sender: str | None = None) -> dict[str, Any]:
         tx = {"from": sender or self.accounts[0], "gas": hex(TRANSACTION_GAS), **tx}
         tx_hash = self.request("eth_sendTransaction", tx)
-        began = time.monotonic()
-        while (receipt := self.request("eth_getTransactionReceipt", tx_hash)) is None:
-            time.sleep(0.001)  # Anvil answers before it has mined
-            if time.monotonic() - began > PATIENCE:
-                raise AssertionError(f"{tx_hash} was not mined in {PATIENCE} s")
+        receipt = self.receipt_of(tx_hash)
         if int(receipt["status"], 16) == 0:
             # No estimate before, it would double the time: the reason is asked for afterwards.
             block = int(receipt["blockNumber"], 16)
             self.request("eth_call", tx, hex(block - 1))
             raise AssertionError(f"{tx_hash} failed in its block, but not when asked again")
+        return dict(receipt)
+
+    def receipt_of(self, tx_hash: str) -> dict[str, Any]:
+        """When it is there: Anvil answers before it has mined."""
+        began = time.monotonic()
+        while (receipt := self.request("eth_getTransactionReceipt", tx_hash)) is None:
+            time.sleep(0.001)
+            if time.monotonic() - began > PATIENCE:
+                raise AssertionError(f"{tx_hash} was not mined in {PATIENCE} s")
         return dict(receipt)
 
     def gas(self, receipt: dict[str, Any]) -> int:

@@ -138,9 +138,7 @@ class Twin:
         data = "0x" + target.encode(function, *values).hex()
         tx = {"from": sender or chain.accounts[0], "to": target.address, "data": data, "gas": GAS}
         digest = chain.request("eth_sendTransaction", tx)
-        receipt = None
-        while receipt is None:
-            receipt = chain.request("eth_getTransactionReceipt", digest)
+        receipt = chain.receipt_of(digest)
         if int(receipt["status"], 16) == 1:
             return None
         trace = chain.request("debug_traceTransaction", digest, {"tracer": "callTracer"})

@@ -95,11 +95,6 @@ library Words {
         return int96(uint96(word >> 96));
     }
 
-    /// @notice An account's word with another pnl, of 96 bits.
-    function withPnl(uint256 word, int256 pnl) internal pure returns (uint256) {
-        return (word & ~(uint256(type(uint96).max) << 96)) | (uint256(uint96(int96(pnl))) << 96);
-    }
-
     function pack(Position memory p) internal pure returns (uint256) {
         if (p.units > type(int96).max || p.units < -type(int96).max) {
             revert AmountOverflow(uint256(p.units < 0 ? -p.units : p.units), uint256(int256(type(int96).max)));

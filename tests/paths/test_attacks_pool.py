@@ -69,7 +69,7 @@ class TestPool:
             assert took.net >= 20 * WAD
         world.deposit(world.lp, 200_000)
         world.trade(eth, world.lp, -30 * WAD)
-        with refused("LiquidatorGain|ClearingTransferShort"):
+        with refused("BackstopGain|ClearingTransferShort"):
             take(world, long, keeper, world.stranger, gain=20 * WAD, venue=venue, size=2 * WAD)
         assert world.size(long, eth) == 20 * WAD
 

@@ -147,6 +147,18 @@ class TestLiquidityLeaves:
         assert cap(world, eth) == left == expected(world, eth, 1)
         assert open_interest(world, eth) == 250 * WAD
 
+    def test_lps_of_a_settling_market_leave_whatever_is_open(self, world: World) -> None:
+        """Nothing opens any more, and leaving in kind is shut: cash is the only way."""
+        eth, *_ = self.two_pools(world)
+        exiting = ask_exit(world, eth, world.other)
+        world.push(eth.feed, "2000")
+        with pytest.raises(ContractError, match="BackingTooLow"):
+            world.chain.send(eth.vamm, "executeWithdrawal", exiting)
+        world.chain.send(eth.perp, "beginSettlement")
+        world.chain.send(eth.vamm, "executeWithdrawal", exiting)
+        assert eth.vamm.read("sharesOf", exiting) == 0
+        assert open_interest(world, eth) == 500 * WAD > cap(world, eth)
+
     def test_re_05_a_part_may_leave_as_far_as_the_rest_backs(self, world: World) -> None:
         eth, long, short, venue = self.two_pools(world)
         cross(world, venue, short, long, 50 * WAD, 2_000)

@@ -30,9 +30,6 @@ class Desk:
     def call(self, kind, sender, _name, _contract, function, *values):
         return Transaction(kind, sender, None, (function, values))
 
-    def on_clearing(self, kind, sender, function, *values):
-        return Transaction(kind, sender, None, (function, values))
-
     def trade(self, kind, sender, account, size, limit):
         return Transaction(kind, sender, None, ("trade", (account, size, limit)))
 
